@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Compiler flags of every target, and the one function that declares a library of lib/.
+
+add_library(rseq_flags INTERFACE)
+target_compile_options(rseq_flags INTERFACE
+    -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wundef
+    $<$<COMPILE_LANGUAGE:CXX>:-Wpedantic -Wnon-virtual-dtor -Wold-style-cast>
+    $<$<BOOL:${RSEQ_WERROR}>:-Werror>)
+if(RSEQ_SANITIZE)
+    target_compile_options(rseq_flags INTERFACE
+        -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(rseq_flags INTERFACE -fsanitize=address,undefined)
+endif()
+
+# rseq_library(NAME SOURCES... [PUBLIC_LIBS ...] [PRIVATE_LIBS ...]): a static library `rseq_NAME`,
+# whose headers are included as "NAME/header.h".
+function(rseq_library name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC_LIBS;PRIVATE_LIBS" ${ARGN})
+    add_library(rseq_${name} STATIC ${ARG_SOURCES})
+    target_include_directories(rseq_${name} PUBLIC ${PROJECT_SOURCE_DIR}/lib)
+    target_link_libraries(rseq_${name} PUBLIC ${ARG_PUBLIC_LIBS}
+                          PRIVATE rseq_flags ${ARG_PRIVATE_LIBS})
+endfunction()

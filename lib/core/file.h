@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "core/result.h"
+#include "core/unique_fd.h"
+
+namespace rseq {
+
+/// Opens a directory for use as the root of a reader, such as "/proc". Fails with open(2)'s errno.
+Result<UniqueFd> open_directory(const std::string& path);
+
+/// Reads the whole file `path`, relative to `dir_fd`, into `buffer`, whose capacity is reused.
+/// Fails with EFBIG if the file is longer than `limit` bytes, otherwise with the errno of openat(2)
+/// or read(2). In /proc, ENOENT and ESRCH both mean that the process is gone.
+Result<void> read_file(int dir_fd, const char* path, std::size_t limit, std::string& buffer);
+
+/// The same, as a value.
+Result<std::string> read_file(int dir_fd, const char* path, std::size_t limit);
+
+} // namespace rseq
