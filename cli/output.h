@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+
+#include "core/result.h"
+#include "table/table.h"
+
+namespace rseq::cli {
+
+/// What every verb that prints data accepts.
+struct OutputOptions {
+    JsonFormat json = JsonFormat::off;
+    bool no_legend = false;
+    bool no_pager = false;
+};
+
+/// Adds --json, --no-legend and --no-pager.
+void add_output_options(CLI::App& verb, OutputOptions& options);
+
+/// Prints `rseqctl: message` on stderr. The message may hold names of others: it is escaped.
+void print_error(std::string_view message);
+
+/// True if colour is wanted on stdout: a terminal, and NO_COLOR unset or empty.
+[[nodiscard]] bool use_colour();
+
+/// Writes everything to stdout, through a pager where stdout is a terminal and the options allow.
+/// Fails with the errno of write(2): a full disk or a closed pipe must not look like success.
+Result<void> print(std::string_view text, const OutputOptions& options);
+
+} // namespace rseq::cli

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+namespace rseq::cli {
+
+/// Exit statuses of rseqctl, as rseqctl(1) documents them.
+enum class Exit : int {
+    success = 0,
+    failure = 1,   ///< something went wrong; `verify`: a guarantee is lost
+    usage = 2,     ///< the command line makes no sense
+    unknown = 3,   ///< `verify`: it cannot be said
+    not_found = 4, ///< a process or unit that was named does not exist
+};
+
+/// One verb of the command line: its parser, and what runs when it was given.
+struct Verb {
+    CLI::App* parser = nullptr;
+    std::function<Exit()> run;
+};
+
+/// Each adds its verb to the program. The options live in the returned closure.
+Verb add_status(CLI::App& program);
+Verb add_verify(CLI::App& program);
+
+} // namespace rseq::cli
