@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/output.h"
+#include "cli/verb.h"
+
 #include <clocale>
 #include <exception>
 #include <iostream>
 #include <vector>
-
-#include "cli/output.h"
-#include "cli/verb.h"
 
 namespace rseq::cli {
 

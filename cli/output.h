@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <string>
-#include <string_view>
+#include "core/result.h"
+#include "table/table.h"
 
 #include <CLI/CLI.hpp>
 
-#include "core/result.h"
-#include "table/table.h"
+#include <string>
+#include <string_view>
 
 namespace rseq::cli {
 

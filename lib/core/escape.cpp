@@ -7,7 +7,9 @@ namespace rseq {
 
 namespace {
 
-constexpr bool is_continuation(unsigned char byte) { return (byte & 0xc0U) == 0x80U; }
+constexpr bool is_continuation(unsigned char byte) {
+    return (byte & 0xc0U) == 0x80U;
+}
 
 struct Sequence {
     std::size_t length = 0; ///< 0 if the text does not start with a valid sequence
@@ -17,7 +19,9 @@ struct Sequence {
 /// The UTF-8 sequence (RFC 3629) at the start of `text`. Overlong forms, surrogates and values past
 /// U+10FFFF are not valid.
 Sequence first_sequence(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto byte = [&](std::size_t i) {
+        return static_cast<unsigned char>(text[i]);
+    };
     const unsigned char lead = byte(0);
     std::size_t length = 0;
     char32_t value = 0;

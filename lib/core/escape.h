@@ -6,8 +6,8 @@
 
 namespace rseq {
 
-/// Makes a name that another process chose (comm, cmdline, path, unit) safe to print on a terminal or
-/// in a log line: the result is valid UTF-8 without control characters, line separators or
+/// Makes a name that another process chose (comm, cmdline, path, unit) safe to print on a terminal
+/// or in a log line: the result is valid UTF-8 without control characters, line separators or
 /// direction overrides. Each byte that is not allowed becomes `\xHH`, and a backslash `\\`, so that
 /// two different names never look the same.
 [[nodiscard]] std::string escape_untrusted(std::string_view name);

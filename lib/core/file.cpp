@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/file.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cerrno>
-
-#include <fcntl.h>
 
 namespace rseq {
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <cstddef>
-#include <string>
-
 #include "core/result.h"
 #include "core/unique_fd.h"
+
+#include <cstddef>
+#include <string>
 
 namespace rseq {
 

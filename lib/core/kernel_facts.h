@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "core/types.h"
+
 #include <cstdint>
 #include <string>
-
-#include "core/types.h"
 
 namespace rseq {
 

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <tl/expected.hpp>
+
 #include <string>
 #include <string_view>
 #include <system_error>
-
-#include <tl/expected.hpp>
 
 namespace rseq {
 
 /// Why something failed, in words that an administrator can act on.
 struct Error {
-    /// The errno that says what kind of failure it is; EINVAL, EPROTO and the like for our own checks.
+    /// The errno that says what kind of failure it is; EINVAL, EPROTO and the like for our own
+    /// checks.
     int code = 0;
     /// What was attempted and with what, without the text of `code`: "cannot read /proc/1/stat".
     std::string context;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/types.h"
 
+#include "core/parse.h"
+
 #include <array>
 #include <utility>
-
-#include "core/parse.h"
 
 namespace rseq {
 
@@ -33,9 +33,8 @@ constexpr Words<KernelClass, 5> class_words{{{KernelClass::unknown, "unknown"},
                                              {KernelClass::historical, "historical"},
                                              {KernelClass::broken, "broken"},
                                              {KernelClass::dual, "dual"}}};
-constexpr Words<PolicyMode, 3> policy_mode_words{{{PolicyMode::automatic, "auto"},
-                                                  {PolicyMode::legacy, "legacy"},
-                                                  {PolicyMode::off, "off"}}};
+constexpr Words<PolicyMode, 3> policy_mode_words{
+    {{PolicyMode::automatic, "auto"}, {PolicyMode::legacy, "legacy"}, {PolicyMode::off, "off"}}};
 constexpr Words<PolicySlice, 2> policy_slice_words{
     {{PolicySlice::allow, "allow"}, {PolicySlice::deny, "deny"}}};
 
@@ -61,12 +60,24 @@ std::optional<Enum> value_of(const Words<Enum, N>& words, std::string_view text)
 
 } // namespace
 
-std::string_view to_string(Mode mode) { return word_of(mode_words, mode); }
-std::string_view to_string(Evidence evidence) { return word_of(evidence_words, evidence); }
-std::string_view to_string(SliceState state) { return word_of(slice_words, state); }
-std::string_view to_string(KernelClass kernel_class) { return word_of(class_words, kernel_class); }
-std::string_view to_string(PolicyMode mode) { return word_of(policy_mode_words, mode); }
-std::string_view to_string(PolicySlice slice) { return word_of(policy_slice_words, slice); }
+std::string_view to_string(Mode mode) {
+    return word_of(mode_words, mode);
+}
+std::string_view to_string(Evidence evidence) {
+    return word_of(evidence_words, evidence);
+}
+std::string_view to_string(SliceState state) {
+    return word_of(slice_words, state);
+}
+std::string_view to_string(KernelClass kernel_class) {
+    return word_of(class_words, kernel_class);
+}
+std::string_view to_string(PolicyMode mode) {
+    return word_of(policy_mode_words, mode);
+}
+std::string_view to_string(PolicySlice slice) {
+    return word_of(policy_slice_words, slice);
+}
 
 std::string to_string(const Policy& policy) {
     std::string text(to_string(policy.mode));
@@ -75,7 +86,9 @@ std::string to_string(const Policy& policy) {
     return text;
 }
 
-std::optional<Mode> parse_mode(std::string_view text) { return value_of(mode_words, text); }
+std::optional<Mode> parse_mode(std::string_view text) {
+    return value_of(mode_words, text);
+}
 
 std::optional<SliceState> parse_slice_state(std::string_view text) {
     return value_of(slice_words, text);

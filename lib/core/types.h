@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <sys/types.h>
+
 #include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <sys/types.h>
 
 namespace rseq {
 
@@ -110,7 +110,8 @@ struct ThreadObservation {
     std::optional<Registration> registration;
 };
 
-/// How many threads of a process are in each mode. Mode::mixed has no count: a thread is never mixed.
+/// How many threads of a process are in each mode. Mode::mixed has no count: a thread is never
+/// mixed.
 struct ModeCounts {
     std::uint32_t v1 = 0;
     std::uint32_t v2 = 0;

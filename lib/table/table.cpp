@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "table/table.h"
 
+#include "core/escape.h"
+
 #include <algorithm>
 #include <cassert>
 #include <cstdlib>
 #include <cwchar>
 #include <utility>
-
-#include "core/escape.h"
 
 namespace rseq {
 
@@ -15,7 +15,9 @@ namespace {
 
 /// Terminal columns that `text` takes. Bytes that the locale cannot read count as one each.
 std::size_t display_width(std::string_view text) {
-    const auto ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+    const auto ascii = [](char c) {
+        return static_cast<unsigned char>(c) < 0x80;
+    };
     if (std::all_of(text.begin(), text.end(), ascii)) {
         return text.size();
     }
@@ -55,7 +57,9 @@ std::string_view escape_code(Style style) {
 
 } // namespace
 
-Cell Cell::none() { return {"-", nullptr, Style::dim}; }
+Cell Cell::none() {
+    return {"-", nullptr, Style::dim};
+}
 
 Cell Cell::word(std::string_view text, Style style) {
     return {std::string(text), std::string(text), style};
