@@ -21,9 +21,9 @@ struct Error {
     [[nodiscard]] std::string message() const;
 };
 
-/// The value or the reason why there is none. Never ignored silently.
+/// The value or the reason why there is none. A caller that drops it says so with a cast to void.
 template <class T>
-using Result [[nodiscard]] = tl::expected<T, Error>;
+using Result = tl::expected<T, Error>;
 
 /// An Error with the given errno, ready to be returned as any Result.
 [[nodiscard]] tl::unexpected<Error> fail(int code, std::string context);
