@@ -24,7 +24,7 @@ template <std::integral T>
 
 /// Takes the text up to the next `separator` from the front of `rest`, and the separator with it.
 /// Without a separator it takes everything.
-[[nodiscard]] std::string_view take_until(std::string_view& rest, char separator);
+std::string_view take_until(std::string_view& rest, char separator);
 
 /// `text` without blanks and tabs at either end.
 [[nodiscard]] std::string_view trim(std::string_view text);
