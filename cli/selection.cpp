@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/selection.h"
+
+#include "core/parse.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace rseq::cli {
+
+namespace {
+
+bool looks_like_number(std::string_view text) {
+    if (!text.empty() && (text.front() == '-' || text.front() == '+')) {
+        text.remove_prefix(1);
+    }
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+bool any_matches(const std::vector<std::string>& patterns, const proc::Unit& unit) {
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&](const std::string& pattern) { return unit_matches(pattern, unit); });
+}
+
+} // namespace
+
+Result<Targets> parse_targets(const std::vector<std::string>& arguments) {
+    Targets targets;
+    for (const std::string& argument : arguments) {
+        if (argument.empty()) {
+            return fail(EINVAL, "an empty name is neither a process nor a unit");
+        }
+        if (!looks_like_number(argument)) {
+            targets.units.push_back(argument);
+            continue;
+        }
+        const auto pid = parse_number<pid_t>(argument);
+        if (!pid || *pid <= 0) {
+            return fail(EINVAL, argument + " is not the number of a process");
+        }
+        targets.pids.push_back(*pid);
+    }
+    return targets;
+}
+
+Result<void> check_process(const proc::ProcReader& reader, pid_t pid) {
+    const std::string name = "process " + std::to_string(pid);
+    auto dir = reader.open(pid);
+    if (!dir) {
+        return fail(dir.error().code == ENOENT ? ESRCH : dir.error().code, name);
+    }
+    const auto group = dir->thread_group();
+    if (!group) {
+        return fail(group.error().code == ENOENT ? ESRCH : group.error().code, name);
+    }
+    if (*group != pid) {
+        return fail(ESRCH, name + " is a thread of process " + std::to_string(*group) +
+                               "; ask for that one with --threads");
+    }
+    return {};
+}
+
+bool unit_matches(const std::string& pattern, const proc::Unit& unit) {
+    if (unit.manager == proc::Manager::none) {
+        return false;
+    }
+    const bool plain = pattern.find_first_of(".*?[/") == std::string::npos;
+    for (const std::string& name : {unit.name, unit.display_name()}) {
+        if (::fnmatch(pattern.c_str(), name.c_str(), 0) == 0 ||
+            (plain && pattern + ".service" == name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Result<std::vector<Mode>> parse_modes(std::string_view list) {
+    std::vector<Mode> modes;
+    while (!list.empty()) {
+        const std::string_view word = take_until(list, ',');
+        const auto mode = parse_mode(word);
+        if (!mode) {
+            return fail(EINVAL, "--mode: '" + std::string(word) +
+                                    "' is none of v1, v2, mixed, none, unknown");
+        }
+        modes.push_back(*mode);
+    }
+    return modes;
+}
+
+Result<void> select(std::vector<snapshot::Process>& processes, const Targets& targets,
+                    const std::vector<Mode>& modes, const std::vector<std::string>& units) {
+    for (const std::string& pattern : targets.units) {
+        const bool found =
+            std::any_of(processes.begin(), processes.end(), [&](const snapshot::Process& process) {
+                return unit_matches(pattern, process.unit);
+            });
+        if (!found) {
+            return fail(ENOENT, "no process in a unit " + pattern);
+        }
+    }
+    const auto is_target = [&](const snapshot::Process& process) {
+        return (targets.pids.empty() && targets.units.empty()) ||
+               std::find(targets.pids.begin(), targets.pids.end(), process.key.pid) !=
+                   targets.pids.end() ||
+               any_matches(targets.units, process.unit);
+    };
+    const auto has_mode = [&](const snapshot::Process& process) {
+        return modes.empty() ||
+               std::find(modes.begin(), modes.end(), process.mode()) != modes.end();
+    };
+    std::erase_if(processes, [&](const snapshot::Process& process) {
+        return !is_target(process) || !has_mode(process) ||
+               (!units.empty() && !any_matches(units, process.unit));
+    });
+    return {};
+}
+
+} // namespace rseq::cli

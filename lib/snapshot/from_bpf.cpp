@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "bpf/snapshot.h"
+#include "snapshot/sources.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+namespace rseq::snapshot {
+
+namespace {
+
+/// Path of each cgroup, read from the first process that is in it.
+class CgroupNames {
+public:
+    explicit CgroupNames(const proc::ProcReader& reader) : reader_(reader) {}
+
+    std::string path(std::uint64_t id, pid_t pid) {
+        if (const auto known = paths_.find(id); known != paths_.end()) {
+            return known->second;
+        }
+        auto dir = reader_.open(pid);
+        auto path = dir ? dir->cgroup() : fail(dir.error().code, dir.error().context);
+        if (!path) {
+            return {}; // gone; the next process of this cgroup may still be there
+        }
+        // On hybrid machines processes of different units share the root of the unified hierarchy.
+        const bool shared = proc::unit_of_cgroup(*path).manager == proc::Manager::none;
+        if (id != 0 && !shared) {
+            paths_.emplace(id, *path);
+        }
+        return *path;
+    }
+
+private:
+    const proc::ProcReader& reader_;
+    std::unordered_map<std::uint64_t, std::string> paths_;
+};
+
+} // namespace
+
+Result<Snapshot> from_bpf(const Context& context) {
+    auto observed = bpf::snapshot();
+    if (!observed) {
+        return tl::unexpected<Error>(observed.error());
+    }
+    std::stable_sort(observed->begin(), observed->end(),
+                     [](const ThreadObservation& a, const ThreadObservation& b) {
+                         return std::pair(a.tgid, a.tid) < std::pair(b.tgid, b.tid);
+                     });
+
+    Snapshot snapshot;
+    CgroupNames names(context.reader);
+    for (auto first = observed->begin(); first != observed->end();) {
+        const auto last =
+            std::find_if(first, observed->end(), [&](const ThreadObservation& thread) {
+                return thread.tgid != first->tgid;
+            });
+        if (context.wants(first->tgid, first->kernel_thread)) {
+            Process process;
+            process.key = {first->tgid, first->leader_start_ticks};
+            process.kernel_thread = first->kernel_thread;
+            process.comm = first->comm; // the leader has the lowest number only by habit
+            process.source = Evidence::bpf;
+            process.cgroup = names.path(first->cgroup_id, first->tgid);
+            process.unit = proc::unit_of_cgroup(process.cgroup);
+            for (auto thread = first; thread != last; ++thread) {
+                if (thread->tid == thread->tgid) {
+                    process.comm = thread->comm;
+                }
+                add_thread(context, process, thread->tid, std::move(thread->comm),
+                           thread->registration);
+            }
+            judge_slices(context, process);
+            snapshot.processes.push_back(std::move(process));
+        }
+        first = last;
+    }
+    return snapshot;
+}
+
+} // namespace rseq::snapshot

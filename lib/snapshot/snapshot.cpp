@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "snapshot/snapshot.h"
+
+#include "snapshot/sources.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace rseq::snapshot {
+
+bool Context::wants(pid_t pid, bool kernel_thread) const {
+    if (!options.only) {
+        return !kernel_thread || options.kernel_threads;
+    }
+    // One that was named is shown whatever it is.
+    return std::binary_search(options.only->begin(), options.only->end(), pid);
+}
+
+void add_thread(const Context& context, Process& process, pid_t tid, std::string comm,
+                const std::optional<Registration>& registration) {
+    Thread thread;
+    thread.tid = tid;
+    if (registration) {
+        thread.mode = judge(*registration, context.facts.kernel_class);
+        thread.length = registration->length;
+        thread.slice = registration->slice;
+    }
+    if (thread.mode == Mode::none || thread.mode == Mode::v1) {
+        thread.slice = SliceState::unavailable;
+    } else if (thread.mode == Mode::v2 && thread.slice == SliceState::unknown) {
+        thread.slice = context.facts.slices == Availability::yes  ? SliceState::available
+                       : context.facts.slices == Availability::no ? SliceState::unavailable
+                                                                  : SliceState::unknown;
+    }
+    process.threads.add(thread.mode);
+    process.slice_enabled += thread.slice == SliceState::enabled ? 1U : 0U;
+    if (context.options.threads) {
+        thread.comm = std::move(comm);
+        process.thread_list.push_back(std::move(thread));
+    }
+}
+
+void judge_slices(const Context& context, Process& process) {
+    const Mode mode = process.mode();
+    if (process.slice_enabled > 0) {
+        process.slice = SliceState::enabled;
+    } else if (mode == Mode::none || mode == Mode::v1 || context.facts.slices == Availability::no) {
+        process.slice = SliceState::unavailable;
+    } else if (process.policy && process.policy->slice == PolicySlice::deny) {
+        process.slice = SliceState::denied;
+    } else if (process.threads.v2 > 0 && context.facts.slices == Availability::yes) {
+        process.slice = SliceState::available;
+    } else {
+        process.slice = SliceState::unknown;
+    }
+}
+
+std::optional<Process> describe(const Context& context, proc::ProcessDir& dir, pid_t pid) {
+    auto identity = dir.identity();
+    if (!identity || !context.wants(pid, identity->kernel_thread)) {
+        return std::nullopt;
+    }
+    Process process;
+    process.key = {pid, identity->start_ticks};
+    process.kernel_thread = identity->kernel_thread;
+    process.comm = std::move(identity->comm);
+    if (auto cgroup = dir.cgroup()) {
+        process.cgroup = std::move(*cgroup);
+        process.unit = proc::unit_of_cgroup(process.cgroup);
+    }
+    return process;
+}
+
+Result<Snapshot> take(const proc::ProcReader& reader, const KernelFacts& facts,
+                      const Options& options) {
+    Options sorted = options;
+    if (sorted.only) {
+        std::sort(sorted.only->begin(), sorted.only->end());
+        sorted.only->erase(std::unique(sorted.only->begin(), sorted.only->end()),
+                           sorted.only->end());
+    }
+    const Context context{reader, facts, sorted};
+    if (options.probe) {
+        return from_ptrace(context);
+    }
+    if (reader.has_rseq_files()) {
+        return from_procfs(context);
+    }
+    auto snapshot = from_bpf(context);
+    if (!snapshot) {
+        return from_nothing(context, snapshot.error().message());
+    }
+    return snapshot;
+}
+
+} // namespace rseq::snapshot

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "core/kernel_facts.h"
+#include "core/result.h"
+#include "core/types.h"
+#include "proc/cgroup.h"
+#include "proc/proc_reader.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rseq::snapshot {
+
+/// One thread, judged.
+struct Thread {
+    pid_t tid = 0;
+    std::string comm; ///< untrusted
+    Mode mode = Mode::unknown;
+    std::uint32_t length = 0; ///< bytes registered; 0 if none or not known
+    SliceState slice = SliceState::unknown;
+};
+
+/// One thread group, judged.
+struct Process {
+    ProcessKey key;
+    bool kernel_thread = false;
+    std::string comm;   ///< untrusted
+    std::string cgroup; ///< path, untrusted; empty if it could not be read
+    proc::Unit unit;
+    ModeCounts threads;
+    SliceState slice = SliceState::unknown;
+    std::uint32_t slice_enabled = 0; ///< threads with slices enabled
+    std::optional<Policy> policy;    ///< where the kernel has policies
+    Evidence source = Evidence::none;
+    std::vector<Thread> thread_list; ///< only if Options::threads
+
+    [[nodiscard]] Mode mode() const { return threads.process_mode(); }
+};
+
+struct Options {
+    /// Ask every thread with ptrace instead of what is best here.
+    bool probe = false;
+    /// Fill Process::thread_list.
+    bool threads = false;
+    bool kernel_threads = false;
+    /// Nothing: every process. Otherwise these alone; one that is gone is left out.
+    std::optional<std::vector<pid_t>> only;
+};
+
+struct Snapshot {
+    std::vector<Process> processes; ///< ascending by number
+    /// Why processes are unknown, in one clause; empty if none is for a reason of the source.
+    std::string unknown_reason;
+};
+
+/// What every process is at this moment. The best source of this machine is taken: the kernel's own
+/// /proc files, otherwise one pass of a BPF task iterator, otherwise /proc without modes. Processes
+/// that end meanwhile are left out. Fails only if the processes cannot be listed at all.
+Result<Snapshot> take(const proc::ProcReader& reader, const KernelFacts& facts,
+                      const Options& options);
+
+} // namespace rseq::snapshot

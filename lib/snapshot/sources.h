@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "snapshot/snapshot.h"
+
+/// The sources of a snapshot. Internal to lib/snapshot.
+namespace rseq::snapshot {
+
+/// What a source may use.
+struct Context {
+    const proc::ProcReader& reader;
+    const KernelFacts& facts;
+    const Options& options;
+
+    [[nodiscard]] bool wants(pid_t pid, bool kernel_thread) const;
+};
+
+/// Adds a judged thread to its process, and to its list if that is wanted.
+void add_thread(const Context& context, Process& process, pid_t tid, std::string comm,
+                const std::optional<Registration>& registration);
+
+/// Derives the state of the process from its threads, its policy and the kernel's.
+void judge_slices(const Context& context, Process& process);
+
+/// The process with its name, start time and unit, its threads not yet filled in. Nothing if it is
+/// gone or not wanted.
+std::optional<Process> describe(const Context& context, proc::ProcessDir& dir, pid_t pid);
+
+/// Every process that is wanted, from /proc, each handed to `fill(process, dir, threads)`, where
+/// `threads` is how many the process has. `fill` returns false for a process that is gone.
+template <class Fill>
+Result<Snapshot> for_each_process(const Context& context, Fill fill) {
+    std::vector<pid_t> pids;
+    if (context.options.only) {
+        pids = *context.options.only;
+    } else {
+        auto listed = context.reader.processes();
+        if (!listed) {
+            return tl::unexpected<Error>(listed.error());
+        }
+        pids = std::move(*listed);
+    }
+    Snapshot snapshot;
+    for (const pid_t pid : pids) {
+        auto dir = context.reader.open(pid);
+        if (!dir) {
+            continue; // gone, or hidden from this user
+        }
+        auto process = describe(context, *dir, pid);
+        if (process && fill(*process, *dir, snapshot)) {
+            judge_slices(context, *process);
+            snapshot.processes.push_back(std::move(*process));
+        }
+    }
+    return snapshot;
+}
+
+/// The kernel's own files (docs/ABI.md).
+Result<Snapshot> from_procfs(const Context& context);
+/// No source at all: every process is unknown because of `reason`.
+Result<Snapshot> from_nothing(const Context& context, const std::string& reason);
+/// Stops every thread for a moment and asks.
+Result<Snapshot> from_ptrace(const Context& context);
+/// One pass of the task iterator. Fails where it cannot be loaded.
+Result<Snapshot> from_bpf(const Context& context);
+
+} // namespace rseq::snapshot
