@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "bpf/snapshot.h"
+#include "bpf/task_iterator.h"
 #include "snapshot/sources.h"
 
 #include <algorithm>
@@ -40,7 +40,11 @@ private:
 } // namespace
 
 Result<Snapshot> from_bpf(const Context& context) {
-    auto observed = bpf::snapshot();
+    auto iterator = TaskIterator::load();
+    if (!iterator) {
+        return tl::unexpected<Error>(iterator.error());
+    }
+    auto observed = iterator->snapshot();
     if (!observed) {
         return tl::unexpected<Error>(observed.error());
     }
