@@ -50,11 +50,13 @@ std::string to_text(const KernelFacts& facts, const snapshot::Snapshot& snapshot
 Exit run_status(const StatusOptions& options) {
     const auto targets = parse_targets(options.targets);
     if (!targets) {
-        return fail_with(Exit::usage, targets.error());
+        print_error(targets.error().context);
+        return Exit::usage;
     }
     const auto modes = parse_modes(options.modes);
     if (!modes) {
-        return fail_with(Exit::usage, modes.error());
+        print_error(modes.error().context);
+        return Exit::usage;
     }
     auto root = open_directory("/proc");
     if (!root) {
@@ -80,7 +82,8 @@ Exit run_status(const StatusOptions& options) {
         return fail_with(Exit::failure, snapshot.error());
     }
     if (auto done = select(snapshot->processes, *targets, *modes, options.units); !done) {
-        return fail_with(Exit::not_found, done.error());
+        print_error(done.error().context);
+        return Exit::not_found;
     }
 
     const std::string text =

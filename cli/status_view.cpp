@@ -80,11 +80,14 @@ std::string_view remedy(bool probed) {
 
 Table process_table(const std::vector<Process>& processes) {
     Table table({{"PID", "pid", Align::right},
+                 {"", "start_ticks"},
                  {"COMM", "comm"},
                  {"UNIT", "unit"},
+                 {"", "cgroup"},
                  {"MODE", "mode"},
                  {"THREADS", "threads"},
                  {"SLICE", "slice"},
+                 {"", "slice_enabled"},
                  {"POLICY", "policy"},
                  {"SOURCE", "source"}});
     for (const Process& process : processes) {

@@ -37,9 +37,43 @@ private:
     std::unordered_map<std::uint64_t, std::string> paths_;
 };
 
+/// Some kernels keep a process out of the iterator that /proc shows. It is unknown, not absent.
+void add_hidden(const Context& context, const std::vector<pid_t>& listed,
+                const std::vector<ThreadObservation>& observed, Snapshot& snapshot) {
+    const auto is_before = [](const ThreadObservation& thread, pid_t pid) {
+        return thread.tgid < pid;
+    };
+    bool added = false;
+    for (const pid_t pid : listed) {
+        const auto at = std::lower_bound(observed.begin(), observed.end(), pid, is_before);
+        if (at != observed.end() && at->tgid == pid) {
+            continue;
+        }
+        auto dir = context.reader.open(pid);
+        if (!dir) {
+            continue;
+        }
+        auto process = describe(context, *dir, pid);
+        if (process && fill_unknown(context, *process, *dir)) {
+            snapshot.unknown_reason = "the kernel does not show them to a BPF task iterator";
+            snapshot.processes.push_back(std::move(*process));
+            added = true;
+        }
+    }
+    if (added) {
+        std::sort(snapshot.processes.begin(), snapshot.processes.end(),
+                  [](const Process& a, const Process& b) { return a.key < b.key; });
+    }
+}
+
 } // namespace
 
 Result<Snapshot> from_bpf(const Context& context) {
+    // Listed first: what is here now and not among the threads afterwards is not just new.
+    const auto listed = wanted_processes(context);
+    if (!listed) {
+        return tl::unexpected<Error>(listed.error());
+    }
     auto iterator = TaskIterator::load();
     if (!iterator) {
         return tl::unexpected<Error>(iterator.error());
@@ -80,6 +114,7 @@ Result<Snapshot> from_bpf(const Context& context) {
         }
         first = last;
     }
+    add_hidden(context, *listed, *observed, snapshot);
     return snapshot;
 }
 

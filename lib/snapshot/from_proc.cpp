@@ -23,23 +23,29 @@ bool fill_from_threads(const Context& context, Process& process, proc::ProcessDi
         if (!thread && is_gone(thread.error())) {
             continue;
         }
-        auto comm = dir.thread_comm(tid);
-        add_thread(context, process, tid, comm ? std::move(*comm) : std::string(),
+        add_thread(context, process, tid, dir.thread_comm(tid).value_or(""),
                    thread ? std::optional(thread->registration) : std::nullopt);
     }
     return process.threads.total() > 0;
 }
 
-bool fill_unknown(Process& process, proc::ProcessDir& dir) {
+} // namespace
+
+bool fill_unknown(const Context& context, Process& process, proc::ProcessDir& dir) {
+    if (context.options.threads) {
+        const auto tids = dir.threads();
+        for (const pid_t tid : tids.value_or(std::vector<pid_t>())) {
+            add_thread(context, process, tid, dir.thread_comm(tid).value_or(""), std::nullopt);
+        }
+        return process.threads.total() > 0;
+    }
     const auto identity = dir.identity();
     if (!identity || identity->threads == 0) {
         return false;
     }
-    process.threads.add(process.kernel_thread ? Mode::none : Mode::unknown, identity->threads);
+    process.threads.add(Mode::unknown, identity->threads);
     return true;
 }
-
-} // namespace
 
 Result<Snapshot> from_procfs(const Context& context) {
     return for_each_process(
@@ -50,7 +56,7 @@ Result<Snapshot> from_procfs(const Context& context) {
                     return false;
                 }
                 snapshot.unknown_reason = rseq.error().message();
-                return fill_unknown(process, dir);
+                return fill_unknown(context, process, dir);
             }
             process.source = Evidence::procfs;
             process.policy = rseq->policy;
@@ -66,14 +72,7 @@ Result<Snapshot> from_procfs(const Context& context) {
 Result<Snapshot> from_nothing(const Context& context, const std::string& reason) {
     auto snapshot =
         for_each_process(context, [&](Process& process, proc::ProcessDir& dir, Snapshot&) {
-            if (!context.options.threads) {
-                return fill_unknown(process, dir);
-            }
-            const auto tids = dir.threads();
-            for (const pid_t tid : tids.value_or(std::vector<pid_t>())) {
-                add_thread(context, process, tid, dir.thread_comm(tid).value_or(""), std::nullopt);
-            }
-            return process.threads.total() > 0;
+            return fill_unknown(context, process, dir);
         });
     if (snapshot) {
         snapshot->unknown_reason = reason;

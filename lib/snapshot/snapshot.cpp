@@ -71,6 +71,13 @@ std::optional<Process> describe(const Context& context, proc::ProcessDir& dir, p
     return process;
 }
 
+Result<std::vector<pid_t>> wanted_processes(const Context& context) {
+    if (context.options.only) {
+        return *context.options.only;
+    }
+    return context.reader.processes();
+}
+
 Result<Snapshot> take(const proc::ProcReader& reader, const KernelFacts& facts,
                       const Options& options) {
     Options sorted = options;

@@ -26,22 +26,22 @@ void judge_slices(const Context& context, Process& process);
 /// gone or not wanted.
 std::optional<Process> describe(const Context& context, proc::ProcessDir& dir, pid_t pid);
 
+/// Counts the threads of a process that no source can tell about. False if it is gone.
+bool fill_unknown(const Context& context, Process& process, proc::ProcessDir& dir);
+
+/// The numbers that were asked for, or all that /proc lists, ascending.
+Result<std::vector<pid_t>> wanted_processes(const Context& context);
+
 /// Every process that is wanted, from /proc, each handed to `fill(process, dir, threads)`, where
 /// `threads` is how many the process has. `fill` returns false for a process that is gone.
 template <class Fill>
 Result<Snapshot> for_each_process(const Context& context, Fill fill) {
-    std::vector<pid_t> pids;
-    if (context.options.only) {
-        pids = *context.options.only;
-    } else {
-        auto listed = context.reader.processes();
-        if (!listed) {
-            return tl::unexpected<Error>(listed.error());
-        }
-        pids = std::move(*listed);
+    const auto pids = wanted_processes(context);
+    if (!pids) {
+        return tl::unexpected<Error>(pids.error());
     }
     Snapshot snapshot;
-    for (const pid_t pid : pids) {
+    for (const pid_t pid : *pids) {
         auto dir = context.reader.open(pid);
         if (!dir) {
             continue; // gone, or hidden from this user

@@ -78,7 +78,12 @@ void Table::add(std::vector<Cell> row) {
 
 std::string Table::to_text(const TextOptions& options) const {
     std::vector<std::size_t> widths(columns_.size(), 0);
+    std::vector<std::size_t> shown;
     for (std::size_t i = 0; i < columns_.size(); i++) {
+        if (columns_[i].header.empty()) {
+            continue;
+        }
+        shown.push_back(i);
         widths[i] = options.header ? display_width(columns_[i].header) : 0;
         for (const auto& row : rows_) {
             widths[i] = std::max(widths[i], display_width(row[i].text));
@@ -88,7 +93,7 @@ std::string Table::to_text(const TextOptions& options) const {
     std::string out;
     const auto append_line = [&](const auto& text_of, const auto& style_of) {
         std::size_t blanks = 0; // held back until something follows, so that no line ends in them
-        for (std::size_t i = 0; i < columns_.size(); i++) {
+        for (const std::size_t i : shown) {
             const std::string& text = text_of(i);
             const std::size_t padding = widths[i] - display_width(text);
             if (columns_[i].align == Align::right) {

@@ -40,7 +40,7 @@ enum class Align : unsigned char { left, right };
 class Table {
 public:
     struct Column {
-        std::string header; ///< of the text
+        std::string header; ///< of the text; empty for a column that only JSON has
         std::string key;    ///< of the JSON member
         Align align = Align::left;
     };
