@@ -91,9 +91,12 @@ Table process_table(const std::vector<Process>& processes) {
                  {"POLICY", "policy"},
                  {"SOURCE", "source"}});
     for (const Process& process : processes) {
-        table.add({Cell::number(process.key.pid), Cell::untrusted(process.comm),
-                   unit_cell(process.unit), mode_cell(process.mode()), counts_cell(process.threads),
-                   slice_cell(process), policy_cell(process.policy), source_cell(process.source)});
+        table.add({Cell::number(process.key.pid), Cell::number(process.key.start_ticks),
+                   Cell::untrusted(process.comm), unit_cell(process.unit),
+                   process.cgroup.empty() ? Cell::none() : Cell::untrusted(process.cgroup),
+                   mode_cell(process.mode()), counts_cell(process.threads), slice_cell(process),
+                   Cell::number(process.slice_enabled), policy_cell(process.policy),
+                   source_cell(process.source)});
     }
     return table;
 }
