@@ -9,9 +9,9 @@ namespace rseq::verify {
 
 inline constexpr std::size_t rest_size = 228;
 
-/// The memory that a thread registers with rseq(2): `struct rseq` of include/uapi/linux/rseq.h, here
-/// because the headers of older distributions lack its newer fields. The kernel writes it behind the
-/// compiler's back, so it is only ever touched as volatile.
+/// The memory that a thread registers with rseq(2): `struct rseq` of include/uapi/linux/rseq.h,
+/// here because the headers of older distributions lack its newer fields. The kernel writes it
+/// behind the compiler's back, so it is only ever touched as volatile.
 struct Area {
     std::uint32_t cpu_id_start;
     std::uint32_t cpu_id;

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Why a thread of its own in a process of its own. The process, because probes are killed, overwrite
-// what libc relies on, and change affinity and signal handlers. The thread, because it has to start
-// unregistered: fork(2) passes the caller's registration on, and who made it (some version of libc, an
-// allocator), where and with which length cannot always be found out, so it cannot always be undone.
-// clone(2) with CLONE_VM starts unregistered on every kernel, and libc, which does not know the
-// thread, does not register it. A thread and not a process that shares the memory, so that one kill
-// ends both and one wait sees how.
+// Why a thread of its own in a process of its own. The process, because probes are killed,
+// overwrite what libc relies on, and change affinity and signal handlers. The thread, because it
+// has to start unregistered: fork(2) passes the caller's registration on, and who made it (some
+// version of libc, an allocator), where and with which length cannot always be found out, so it
+// cannot always be undone. clone(2) with CLONE_VM starts unregistered on every kernel, and libc,
+// which does not know the thread, does not register it. A thread and not a process that shares the
+// memory, so that one kill ends both and one wait sees how.
 #include "verify/child.h"
 
-#include <array>
-#include <csignal>
-#include <cstdint>
+#include "verify/subject.h"
 
 #include <sched.h>
 #include <sys/mman.h>
@@ -19,7 +17,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "verify/subject.h"
+#include <array>
+#include <csignal>
+#include <cstdint>
 
 namespace rseq::verify {
 namespace {
@@ -54,7 +54,8 @@ void reset_signals() {
 }
 
 void* map(std::size_t size) {
-    void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return memory == MAP_FAILED ? nullptr : memory;
 }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <algorithm>
-#include <cerrno>
-#include <csignal>
+#include "verify/classify.h"
 
 #include "core/types.h"
 #include "verify/note.h"
 #include "verify/slices.h"
 #include "verify/verify.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
 
 namespace rseq::verify {
 namespace {
@@ -177,6 +179,8 @@ KernelFacts classify(Kernel& kernel) {
     return facts;
 }
 
-KernelFacts classify() { return classify(*running_kernel()); }
+KernelFacts classify() {
+    return classify(*running_kernel());
+}
 
 } // namespace rseq::verify

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "verify/area.h"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
-
-#include "verify/area.h"
 
 namespace rseq::verify {
 
@@ -49,9 +49,9 @@ struct SectionRun {
     bool aborted = false;
 };
 
-/// The thread that a probe runs in. It starts unregistered, whatever libc did in the caller, alone in
-/// its own process. The code of a probe must not allocate memory: the thread shares the allocator's
-/// thread-local state with the helper thread that disturbs it.
+/// The thread that a probe runs in. It starts unregistered, whatever libc did in the caller, alone
+/// in its own process. The code of a probe must not allocate memory: the thread shares the
+/// allocator's thread-local state with the helper thread that disturbs it.
 class Subject {
 public:
     virtual ~Subject() = default;
@@ -78,8 +78,8 @@ public:
     /// ENOTSUP in `error` where there is no critical section for this architecture.
     virtual SectionRun run_section(Disturbance how) = 0;
 
-    /// The address of a valid descriptor of a critical section that the subject is never in while it
-    /// runs a probe; 0 where run_section() has none.
+    /// The address of a valid descriptor of a critical section that the subject is never in while
+    /// it runs a probe; 0 where run_section() has none.
     virtual std::uint64_t idle_descriptor() = 0;
 
     /// prctl(PR_RSEQ_SLICE_EXTENSION, operation, argument, arg4, 0): the result, or -errno.

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <array>
-#include <string>
+#include "verify/verify.h"
 
 #include <fmt/format.h>
 
-#include "verify/verify.h"
+#include <array>
+#include <string>
 
 namespace rseq::verify {
 
-/// What a probe's body leaves in shared memory: a verdict in the making. Written without allocating.
+/// What a probe's body leaves in shared memory: a verdict in the making. Written without
+/// allocating.
 struct Note {
     Verdict verdict = Verdict::not_tested;
     /// The errno that explains the verdict, 0 if none does: put into words by the parent.
@@ -33,7 +34,8 @@ struct Note {
     }
 };
 
-/// "Function not implemented" and the like; with words of our own for ENOTSUPP, which libc has none for.
+/// "Function not implemented" and the like; with words of our own for ENOTSUPP, which libc has none
+/// for.
 [[nodiscard]] std::string text_of_errno(int error);
 
 /// "SIGSEGV".

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "verify/probes.h"
 
-#include <cerrno>
-#include <csignal>
-
 #include "core/types.h"
 #include "verify/note.h"
 #include "verify/probes_v2.h"
+
+#include <cerrno>
+#include <csignal>
 
 namespace rseq::verify {
 namespace {
@@ -44,10 +44,9 @@ void note_error(Note& note, Disturbance how, int error) {
     }
 }
 
-/// Notes that no attempt was conclusive. With one CPU, whoever else runs has switched the subject out,
-/// so membarrier has nobody to interrupt and the context switch must have done its work.
-void note_inconclusive(Note& note, Disturbance how, unsigned hits,
-                       unsigned cpus) {
+/// Notes that no attempt was conclusive. With one CPU, whoever else runs has switched the subject
+/// out, so membarrier has nobody to interrupt and the context switch must have done its work.
+void note_inconclusive(Note& note, Disturbance how, unsigned hits, unsigned cpus) {
     if (hits == 0) {
         note.say(Verdict::not_tested, "not disturbed by {} in time", gerund_of(how));
     } else if (how == Disturbance::membarrier && cpus == 1) {
@@ -58,7 +57,8 @@ void note_inconclusive(Note& note, Disturbance how, unsigned hits,
 }
 
 /// Overwrites the ID fields of a v1 registration and lets them be put back `rounds` times.
-void test_ids(Subject& subject, Disturbance how, const FieldSet& fields, unsigned rounds, Note& note) {
+void test_ids(Subject& subject, Disturbance how, const FieldSet& fields, unsigned rounds,
+              Note& note) {
     if (!settle(subject, original_length, note)) {
         return;
     }
@@ -138,7 +138,8 @@ void test_memory(Subject& subject, Note& note) {
     if (!settle(subject, original_length, note)) {
         return;
     }
-    for (const Disturbance how : {Disturbance::block, Disturbance::signal, Disturbance::preemption}) {
+    for (const Disturbance how :
+         {Disturbance::block, Disturbance::signal, Disturbance::preemption}) {
         bool hit = false;
         while (!hit && !subject.out_of_time()) {
             const Exposure exposure = subject.expose(how, FieldSet{});
@@ -261,6 +262,8 @@ constexpr std::array probes{
 
 } // namespace
 
-std::span<const Probe> all_probes() { return probes; }
+std::span<const Probe> all_probes() {
+    return probes;
+}
 
 } // namespace rseq::verify

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <span>
-
 #include "verify/verify.h"
+
+#include <span>
 
 namespace rseq::verify {
 

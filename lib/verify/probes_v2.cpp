@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "verify/probes_v2.h"
 
-#include <bit>
-#include <cerrno>
-#include <csignal>
-
 #include "core/types.h"
 #include "verify/note.h"
 #include "verify/slices.h"
+
+#include <bit>
+#include <cerrno>
+#include <csignal>
 
 namespace rseq::verify {
 namespace {
@@ -122,8 +122,8 @@ bool v2_is_offered(Kernel& kernel, Finding& otherwise) {
         return true;
     }
     otherwise.verdict = Verdict::not_offered;
-    otherwise.reason = size == 0 ? "no AT_RSEQ_FEATURE_SIZE"
-                                 : "AT_RSEQ_FEATURE_SIZE is " + std::to_string(size);
+    otherwise.reason =
+        size == 0 ? "no AT_RSEQ_FEATURE_SIZE" : "AT_RSEQ_FEATURE_SIZE is " + std::to_string(size);
     return false;
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <cerrno>
-#include <csignal>
-#include <cstring>
-#include <string_view>
+#include "core/file.h"
+#include "core/parse.h"
+#include "core/unique_fd.h"
+#include "verify/child.h"
+#include "verify/kernel.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -12,11 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/file.h"
-#include "core/parse.h"
-#include "core/unique_fd.h"
-#include "verify/child.h"
-#include "verify/kernel.h"
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <string_view>
 
 namespace rseq::verify {
 namespace {
@@ -188,6 +189,8 @@ public:
 
 } // namespace
 
-std::unique_ptr<Kernel> running_kernel() { return std::make_unique<RunningKernel>(); }
+std::unique_ptr<Kernel> running_kernel() {
+    return std::make_unique<RunningKernel>();
+}
 
 } // namespace rseq::verify

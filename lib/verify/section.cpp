@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
-// What has to stand in front of an abort handler is part of an architecture's ABI. libc's RSEQ_SIG would
-// come with a `struct rseq` that our namespace does not get along with.
+// What has to stand in front of an abort handler is part of an architecture's ABI. libc's RSEQ_SIG
+// would come with a `struct rseq` that our namespace does not get along with.
 #if defined(__x86_64__) && defined(__LP64__)
 #define RSEQ_VERIFY_SIGNATURE 0x53053053
 #elif defined(__aarch64__) && !defined(__AARCH64EB__)
@@ -21,8 +21,8 @@ static_assert(offsetof(SectionWords, inside) == 0 && offsetof(SectionWords, rele
 #ifdef RSEQ_VERIFY_SIGNATURE
 
 extern "C" {
-// Defined by the assembly below: struct rseq_cs of include/uapi/linux/rseq.h (version, flags, start,
-// length, abort handler). Hidden, so that its address needs no relocation at run time.
+// Defined by the assembly below: struct rseq_cs of include/uapi/linux/rseq.h (version, flags,
+// start, length, abort handler). Hidden, so that its address needs no relocation at run time.
 extern const std::uint64_t rseq_verify_descriptor[4] __attribute__((visibility("hidden")));
 // 0 if the section ended by itself, 1 if it was aborted.
 std::uint32_t rseq_verify_section(volatile Area* area, SectionWords* words)
@@ -60,10 +60,11 @@ asm(".pushsection .data.rel.ro,\"aw\"\n"
     "ret\n"
     // ud1 SIGNATURE(%rip), %edi: nothing can run into the handler from above.
     ".byte 0x0f, 0xb9, 0x3d\n"
-    ".long " RSEQ_VERIFY_TEXT(RSEQ_VERIFY_SIGNATURE) "\n"
-    ".Lrseq_abort:\n"
-    "mov $1, %eax\n"
-    "ret\n"
+    ".long " RSEQ_VERIFY_TEXT(
+        RSEQ_VERIFY_SIGNATURE) "\n"
+                               ".Lrseq_abort:\n"
+                               "mov $1, %eax\n"
+                               "ret\n"
 #else
     "adrp x2, rseq_verify_descriptor\n"
     "add x2, x2, :lo12:rseq_verify_descriptor\n"
@@ -77,17 +78,22 @@ asm(".pushsection .data.rel.ro,\"aw\"\n"
     ".Lrseq_end:\n"
     "mov w0, #0\n"
     "ret\n"
-    ".inst " RSEQ_VERIFY_TEXT(RSEQ_VERIFY_SIGNATURE) "\n"
-    ".Lrseq_abort:\n"
-    "mov w0, #1\n"
-    "ret\n"
+    ".inst " RSEQ_VERIFY_TEXT(
+        RSEQ_VERIFY_SIGNATURE) "\n"
+                               ".Lrseq_abort:\n"
+                               "mov w0, #1\n"
+                               "ret\n"
 #endif
-    ".size rseq_verify_section, . - rseq_verify_section\n"
-    ".popsection\n");
+                               ".size rseq_verify_section, . - rseq_verify_section\n"
+                               ".popsection\n");
 
-std::uint32_t section_signature() { return RSEQ_VERIFY_SIGNATURE; }
+std::uint32_t section_signature() {
+    return RSEQ_VERIFY_SIGNATURE;
+}
 
-bool have_section() { return true; }
+bool have_section() {
+    return true;
+}
 
 std::uint64_t section_descriptor() {
     return reinterpret_cast<std::uint64_t>(&rseq_verify_descriptor[0]);
@@ -102,13 +108,21 @@ bool run_critical_section(volatile Area& area, SectionWords& words) {
 #else
 
 // Without an abort handler any number serves, as long as it is the same every time.
-std::uint32_t section_signature() { return 0x53053053; }
+std::uint32_t section_signature() {
+    return 0x53053053;
+}
 
-bool have_section() { return false; }
+bool have_section() {
+    return false;
+}
 
-std::uint64_t section_descriptor() { return 0; }
+std::uint64_t section_descriptor() {
+    return 0;
+}
 
-bool run_critical_section(volatile Area& /*area*/, SectionWords& /*words*/) { return false; }
+bool run_critical_section(volatile Area& /*area*/, SectionWords& /*words*/) {
+    return false;
+}
 
 #endif
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <cstdint>
-
 #include "verify/area.h"
+
+#include <cstdint>
 
 namespace rseq::verify {
 
@@ -24,9 +24,9 @@ struct SectionWords {
 /// The address of the descriptor of the section, 0 if there is none.
 [[nodiscard]] std::uint64_t section_descriptor();
 
-/// Announces the critical section in `area` and loops in it until `words.release`. True if the kernel
-/// aborted it. There is no instruction between the announcement and the section's start: a thread
-/// that is interrupted between them is inside.
+/// Announces the critical section in `area` and loops in it until `words.release`. True if the
+/// kernel aborted it. There is no instruction between the announcement and the section's start: a
+/// thread that is interrupted between them is inside.
 [[nodiscard]] bool run_critical_section(volatile Area& area, SectionWords& words);
 
 } // namespace rseq::verify

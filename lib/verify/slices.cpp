@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "verify/slices.h"
 
-#include <cerrno>
-
 #include "core/types.h"
 #include "verify/note.h"
+
+#include <cerrno>
 
 namespace rseq::verify {
 

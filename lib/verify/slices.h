@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <cstdint>
-#include <string>
-
 #include "core/kernel_facts.h"
 #include "verify/kernel.h"
+
+#include <cstdint>
+#include <string>
 
 namespace rseq::verify {
 
@@ -14,7 +14,8 @@ inline constexpr unsigned long slice_get = 1;
 inline constexpr unsigned long slice_set = 2;
 inline constexpr unsigned long slice_enable = 1;
 
-/// What the prctl answers to a thread that changes from unregistered to v1 to v2. Results or -errno.
+/// What the prctl answers to a thread that changes from unregistered to v1 to v2. Results or
+/// -errno.
 struct SliceAnswers {
     bool asked = false;
     bool asked_as_v1 = false;
@@ -35,9 +36,9 @@ struct SliceAnswers {
 /// Asks everything, starting and ending unregistered. `v2_length` is 0 where v2 is not offered.
 void ask_about_slices(Subject& subject, std::uint32_t v2_length, SliceAnswers& answers);
 
-/// Whether this process can have slices, and if not why. An ENOTSUPP alone does not tell the cause: a
-/// kernel that was built without slices gives it to every operation, one where they are off only to
-/// those that would change something.
+/// Whether this process can have slices, and if not why. An ENOTSUPP alone does not tell the cause:
+/// a kernel that was built without slices gives it to every operation, one where they are off only
+/// to those that would change something.
 [[nodiscard]] Availability judge_slices(const SliceAnswers& answers, bool off_at_boot,
                                         std::string& reason);
 

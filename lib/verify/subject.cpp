@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The subject has no thread control block of its own, it runs with the one of the helper: a libc that
-// registers rseq for its threads would do so for a thread that it made. What follows from that: neither
-// thread allocates memory while the other may, and a failing system call of one must not come between
-// the other's call and its look at errno. The helper therefore makes system calls that can fail only
-// while the subject waits for it or spins in user space.
+// The subject has no thread control block of its own, it runs with the one of the helper: a libc
+// that registers rseq for its threads would do so for a thread that it made. What follows from
+// that: neither thread allocates memory while the other may, and a failing system call of one must
+// not come between the other's call and its look at errno. The helper therefore makes system calls
+// that can fail only while the subject waits for it or spins in user space.
 #include "verify/subject.h"
 
-#include <array>
-#include <cerrno>
-#include <csignal>
-#include <cstdlib>
-#include <cstring>
-#include <string_view>
+#include "core/parse.h"
 
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -23,7 +18,12 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "core/parse.h"
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
 
 namespace rseq::verify {
 namespace {
@@ -194,7 +194,9 @@ void serve(Stage& stage) {
     }
 }
 
-void dismiss(Stage& stage) { set_and_wake(stage.duty, Duty::quit); }
+void dismiss(Stage& stage) {
+    set_and_wake(stage.duty, Duty::quit);
+}
 
 ThreadSubject::ThreadSubject(Stage& stage, volatile Area& area) : stage_(stage), area_(area) {
     handler_state.area = &area_;
@@ -230,7 +232,9 @@ int ThreadSubject::migrate() {
     return stay_on(other);
 }
 
-unsigned ThreadSubject::cpus() { return static_cast<unsigned>(CPU_COUNT(&stage_.allowed)); }
+unsigned ThreadSubject::cpus() {
+    return static_cast<unsigned>(CPU_COUNT(&stage_.allowed));
+}
 
 void ThreadSubject::overwrite(const FieldSet& fields) {
     for (const IdField field : all_id_fields) {
@@ -380,6 +384,8 @@ std::optional<std::uint32_t> ThreadSubject::version_in_proc() {
     return std::nullopt;
 }
 
-bool ThreadSubject::out_of_time() { return passed(stage_.deadline); }
+bool ThreadSubject::out_of_time() {
+    return passed(stage_.deadline);
+}
 
 } // namespace rseq::verify

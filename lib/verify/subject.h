@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "verify/kernel.h"
+#include "verify/section.h"
+
+#include <sched.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
-
-#include <sched.h>
-
-#include "verify/kernel.h"
-#include "verify/section.h"
 
 namespace rseq::verify {
 
 /// What the helper thread may be asked to do.
 enum class Duty : std::uint32_t { none, compete, membarrier, quit };
 
-/// What the subject and the helper of one child process share. Both are threads of that process; the
-/// subject posts a duty, waits until the helper is ready, and exposes itself.
+/// What the subject and the helper of one child process share. Both are threads of that process;
+/// the subject posts a duty, waits until the helper is ready, and exposes itself.
 struct Stage {
     SectionWords words{};
     std::atomic<Duty> duty{Duty::none};
@@ -34,8 +34,8 @@ struct Stage {
     timespec deadline{};
 };
 
-/// Prepares `stage` for this process. Before the subject is started, because a process of one thread
-/// registers for membarrier without waiting for an RCU grace period.
+/// Prepares `stage` for this process. Before the subject is started, because a process of one
+/// thread registers for membarrier without waiting for an RCU grace period.
 void set_up(Stage& stage);
 
 /// The helper's work; returns when the subject is done.

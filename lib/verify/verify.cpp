@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "verify/verify.h"
 
-#include <algorithm>
-
 #include "verify/probes.h"
+
+#include <algorithm>
 
 namespace rseq::verify {
 
@@ -31,20 +31,6 @@ std::string_view to_string(Safety safety) {
         break;
     }
     return "unknown";
-}
-
-int exit_status(Safety safety) {
-    constexpr int not_safe = 1;
-    constexpr int cannot_say = 3;
-    switch (safety) {
-    case Safety::safe:
-        return 0;
-    case Safety::unsafe:
-        return not_safe;
-    case Safety::unknown:
-        break;
-    }
-    return cannot_say;
 }
 
 Safety judge(const std::vector<Finding>& findings) {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "verify/kernel.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "core/kernel_facts.h"
-#include "verify/kernel.h"
 
 namespace rseq::verify {
 
@@ -41,21 +40,12 @@ enum class Safety : std::uint8_t { safe, unsafe, unknown };
 /// "safe", "unsafe", "unknown".
 [[nodiscard]] std::string_view to_string(Safety safety);
 
-/// The exit status of `rseqctl verify`: 0, 1 or 3.
-[[nodiscard]] int exit_status(Safety safety);
-
-/// Unsafe if a v1 guarantee is lost; else unknown if one was not tested, or if none is offered; else
-/// safe.
+/// Unsafe if a v1 guarantee is lost; else unknown if one was not tested, or if none is offered;
+/// else safe.
 [[nodiscard]] Safety judge(const std::vector<Finding>& findings);
 
 /// Runs every probe once, each in processes of its own, in about a tenth of a second. Needs no
 /// privilege. What keeps a probe from running is that probe's reason and not an error.
 [[nodiscard]] std::vector<Finding> verify(Kernel& kernel);
-
-/// What kind of kernel this is, in a few milliseconds and one forked child.
-[[nodiscard]] KernelFacts classify(Kernel& kernel);
-
-/// The same for the kernel that this process runs on.
-[[nodiscard]] KernelFacts classify();
 
 } // namespace rseq::verify
