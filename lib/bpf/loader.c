@@ -5,15 +5,17 @@
 
 #include "bpf/loader.h"
 
-// Not all versions of the header below include what they use.
-#include "bpf/nested_threads.lskel.h"
-#include "bpf/threads.lskel.h"
-
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+// clang-format off
+// After errno.h: not all versions of libbpf's header behind these include what they use.
+#include "bpf/nested_threads.lskel.h"
+#include "bpf/threads.lskel.h"
+// clang-format on
 
 int rseq_attach_threads(void) {
     struct threads_bpf* skeleton = threads_bpf__open();

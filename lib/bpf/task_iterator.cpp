@@ -3,6 +3,7 @@
 
 #include "bpf/loader.h"
 #include "bpf/records.h"
+#include "bpf/snapshot.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 #include <cstdint>
 #include <span>
 
-namespace rseq {
+namespace rseq::bpf {
 namespace {
 
 /// Inode number of the initial pid namespace: a constant of the kernel (PROC_PID_INIT_INO).
@@ -100,4 +101,8 @@ Result<std::vector<ThreadObservation>> TaskIterator::snapshot() {
     });
 }
 
-} // namespace rseq
+Result<std::vector<ThreadObservation>> snapshot() {
+    return TaskIterator::load().and_then([](TaskIterator iterator) { return iterator.snapshot(); });
+}
+
+} // namespace rseq::bpf

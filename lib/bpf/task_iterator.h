@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace rseq {
+namespace rseq::bpf {
 
 /// Reads the rseq registration of every thread out of the kernel, stopping none of them: a BPF
 /// program (an iterator over tasks) that is loaded once and may be run as often as wanted.
@@ -35,4 +35,4 @@ private:
     std::vector<std::byte> buffer_;
 };
 
-} // namespace rseq
+} // namespace rseq::bpf

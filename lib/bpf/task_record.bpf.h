@@ -45,6 +45,7 @@ struct pid;
 
 struct task_struct {
     unsigned int flags;
+    int exit_state;
     int pid;
     int tgid;
     __u64 start_boottime;
@@ -136,6 +137,10 @@ static __always_inline int write_record(const struct bpf_iter__task* ctx,
                                         const struct task_struct* task, __u32 tgid, __u32 tid) {
     struct rseq_thread_record record = {.tgid = tgid, .tid = tid};
 
+    // A zombie keeps its last registration, which nothing will ever use.
+    if (task->exit_state != 0) {
+        return 0;
+    }
     record.leader_start = task->group_leader->start_boottime;
     record.cgroup_id = task->cgroups->dfl_cgrp->kn->id;
     // Two words, not a string function: a name that is just being changed may be torn, never long.
