@@ -11,7 +11,7 @@
 #include <string>
 #include <type_traits>
 
-namespace rseq {
+namespace rseq::bpf {
 namespace {
 
 constexpr std::uint64_t nanoseconds_per_second = 1'000'000'000;
@@ -104,4 +104,4 @@ Result<std::vector<ThreadObservation>> decode_records(std::span<const std::byte>
     return threads;
 }
 
-} // namespace rseq
+} // namespace rseq::bpf

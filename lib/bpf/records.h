@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace rseq {
+namespace rseq::bpf {
 
 /// Takes apart what the task iterator wrote: whole records of bpf/thread_record.h, back to back.
 /// `ticks_per_second` is USER_HZ, as sysconf(_SC_CLK_TCK) tells it. The registration is absent
@@ -20,4 +20,4 @@ namespace rseq {
 Result<std::vector<ThreadObservation>> decode_records(std::span<const std::byte> bytes,
                                                       std::uint64_t ticks_per_second);
 
-} // namespace rseq
+} // namespace rseq::bpf

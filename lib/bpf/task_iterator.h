@@ -3,28 +3,23 @@
 
 #include "core/result.h"
 #include "core/types.h"
+#include "core/unique_fd.h"
 
 #include <cstddef>
-#include <memory>
+#include <utility>
 #include <vector>
 
-namespace rseq {
+namespace rseq::bpf {
 
 /// Reads the rseq registration of every thread out of the kernel, stopping none of them: a BPF
 /// program (an iterator over tasks) that is loaded once and may be run as often as wanted.
 /// It works on any kernel with BTF since 6.1, and needs root, or CAP_BPF and CAP_PERFMON.
 class TaskIterator {
 public:
-    /// Loads the program into the kernel: some milliseconds, most of them for reading the kernel's
-    /// own type information (BTF). Fails with EPERM without the privilege, and with ENOTSUP where
-    /// the kernel has no BTF or cannot run the program; the context says which.
+    /// Loads the program into the kernel, which takes some milliseconds. Fails with EPERM without
+    /// the privilege, and with ENOTSUP where the kernel has no BTF or cannot run the program; the
+    /// context says which.
     static Result<TaskIterator> load();
-
-    TaskIterator(TaskIterator&&) noexcept;
-    TaskIterator& operator=(TaskIterator&&) noexcept;
-    TaskIterator(const TaskIterator&) = delete;
-    TaskIterator& operator=(const TaskIterator&) = delete;
-    ~TaskIterator();
 
     /// One pass over all threads of the caller's pid namespace, kernel threads included, in the
     /// order of their numbers, which are those of this namespace. Not atomic: each thread is seen
@@ -33,12 +28,11 @@ public:
     Result<std::vector<ThreadObservation>> snapshot();
 
 private:
-    struct Loaded;
-    explicit TaskIterator(std::unique_ptr<Loaded> loaded);
+    explicit TaskIterator(UniqueFd link) : link_(std::move(link)) {}
 
-    std::unique_ptr<Loaded> loaded_;
+    UniqueFd link_;
     /// What the last pass read. Kept, so that a repeated snapshot does not fault it in again.
     std::vector<std::byte> buffer_;
 };
 
-} // namespace rseq
+} // namespace rseq::bpf
