@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "bpf/task_iterator.h"
+#include "bpf/snapshot.h"
 #include "snapshot/sources.h"
 
 #include <algorithm>
@@ -74,11 +74,7 @@ Result<Snapshot> from_bpf(const Context& context) {
     if (!listed) {
         return tl::unexpected<Error>(listed.error());
     }
-    auto iterator = TaskIterator::load();
-    if (!iterator) {
-        return tl::unexpected<Error>(iterator.error());
-    }
-    auto observed = iterator->snapshot();
+    auto observed = bpf::snapshot();
     if (!observed) {
         return tl::unexpected<Error>(observed.error());
     }
