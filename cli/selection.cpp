@@ -67,13 +67,11 @@ bool unit_matches(const std::string& pattern, const proc::Unit& unit) {
         return false;
     }
     const bool plain = pattern.find_first_of(".*?[/") == std::string::npos;
-    for (const std::string& name : {unit.name, unit.display_name()}) {
-        if (::fnmatch(pattern.c_str(), name.c_str(), 0) == 0 ||
-            (plain && pattern + ".service" == name)) {
-            return true;
-        }
-    }
-    return false;
+    const auto is_meant = [&](const std::string& name) {
+        return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0 ||
+               (plain && pattern + ".service" == name);
+    };
+    return is_meant(unit.name) || is_meant(unit.display_name());
 }
 
 Result<std::vector<Mode>> parse_modes(std::string_view list) {

@@ -81,6 +81,7 @@ struct ProcessKey {
     pid_t pid = 0;
     /// Field 22 of /proc/<pid>/stat: clock ticks (USER_HZ) from boot to the start of the process.
     std::uint64_t start_ticks = 0;
+    // NOLINTNEXTLINE(modernize-use-nullptr): a false alarm of clang-tidy 14
     friend auto operator<=>(const ProcessKey&, const ProcessKey&) = default;
 };
 
