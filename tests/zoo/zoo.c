@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// zoo KIND THREADS: a process whose threads are registered for rseq in one known way. It prints
+//     thread TID LENGTH     for each of its threads, the main thread included; LENGTH is what the
+//                           thread registered itself, 0 after it unregistered, or `libc` where that
+//                           is the C library's choice
+//     ready
+// and waits until its standard input ends. It dies with its parent. Exit status 77: this kernel or
+// this C library does not offer what the kind needs.
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef AT_RSEQ_FEATURE_SIZE
+#define AT_RSEQ_FEATURE_SIZE 27
+#define AT_RSEQ_ALIGN 28
+#endif
+
+enum {
+    most_threads = 4096,
+    original_length = 32,
+    // More than any kernel offers so far.
+    area_size = 256,
+    // What glibc and librseq use on x86-64; glibc's own is needed to undo its registration.
+    signature = 0x53053053,
+    flag_unregister = 1,
+    exit_unavailable = 77,
+};
+
+#define TUNABLE "glibc.pthread.rseq=0"
+
+// glibc since 2.35; absent elsewhere.
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+
+enum length { by_libc = -1, none = 0 };
+
+struct animal {
+    pthread_t thread;
+    pid_t tid;
+    int length;
+};
+
+static struct animal animals[most_threads];
+static unsigned char areas[most_threads][area_size] __attribute__((aligned(area_size)));
+static pthread_barrier_t settled;
+
+static const struct kind {
+    const char* name;
+    // Whether the C library must not have registered first.
+    int alone;
+} kinds[] = {
+    {"libc", 0},         // as the C library does it
+    {"none", 1},         // nobody registers
+    {"original", 1},     // 32 bytes
+    {"long", 1},         // 64 bytes, whatever is offered
+    {"offered", 1},      // what the kernel offers beyond the original size
+    {"mixed", 1},        // every other thread the original size, and what the kernel offers
+    {"unregistered", 0}, // registered by the C library, and undone
+};
+
+static const struct kind* kind;
+
+static void die(int status, const char* what) {
+    fprintf(stderr, "zoo: %s: %s\n", what, strerror(errno));
+    _exit(status);
+}
+
+static int offered_length(void) {
+    int length = (int)getauxval(AT_RSEQ_FEATURE_SIZE);
+    if (length <= original_length) {
+        errno = ENOTSUP;
+        die(exit_unavailable, "this kernel offers no more than the original size");
+    }
+    return length;
+}
+
+static int register_area(size_t index, int length) {
+    unsigned char* area = areas[index];
+    // cpu_id: not registered yet, see rseq(2).
+    const int32_t uninitialized = -1;
+    memcpy(area + 4, &uninitialized, sizeof(uninitialized));
+    if (syscall(SYS_rseq, area, length, 0, signature) != 0) {
+        die(errno == EINVAL || errno == ENOSYS ? exit_unavailable : 1, "cannot register");
+    }
+    return length;
+}
+
+static int undo_registration_of_libc(void) {
+    if (&__rseq_offset == NULL) {
+        errno = ENOTSUP;
+        die(exit_unavailable, "this C library does not tell where its area is");
+    }
+    char* area = (char*)__builtin_thread_pointer() + __rseq_offset;
+    int lengths[] = {original_length, (int)getauxval(AT_RSEQ_FEATURE_SIZE)};
+    for (int i = 0; i < 2; ++i) {
+        if (syscall(SYS_rseq, area, lengths[i], flag_unregister, signature) == 0) {
+            return none;
+        }
+    }
+    die(exit_unavailable, "cannot unregister");
+    return none;
+}
+
+static void settle(size_t index) {
+    struct animal* self = &animals[index];
+    char comm[16];
+
+    // Names are hostile: some of them are.
+    snprintf(comm, sizeof(comm), index % 3 == 2 ? "z\033[1m\n\t%zu" : "zoo-%zu", index);
+    prctl(PR_SET_NAME, comm);
+    self->tid = (pid_t)syscall(SYS_gettid);
+    if (strcmp(kind->name, "original") == 0) {
+        self->length = register_area(index, original_length);
+    } else if (strcmp(kind->name, "long") == 0) {
+        self->length = register_area(index, 64);
+    } else if (strcmp(kind->name, "offered") == 0) {
+        self->length = register_area(index, offered_length());
+    } else if (strcmp(kind->name, "mixed") == 0) {
+        self->length = register_area(index, index % 2 == 0 ? original_length : offered_length());
+    } else if (strcmp(kind->name, "unregistered") == 0) {
+        self->length = undo_registration_of_libc();
+    } else {
+        self->length = strcmp(kind->name, "libc") == 0 ? by_libc : none;
+    }
+    pthread_barrier_wait(&settled);
+}
+
+static void* live(void* argument) {
+    settle((size_t)(uintptr_t)argument);
+    for (;;) {
+        pause();
+    }
+    return NULL;
+}
+
+// The C library reads its tunables only at the start of a program.
+static void leave_rseq_alone(char** argv) {
+    const char* set = getenv("GLIBC_TUNABLES");
+    if (set != NULL && strcmp(set, TUNABLE) == 0) {
+        return;
+    }
+    setenv("GLIBC_TUNABLES", TUNABLE, 1);
+    execv("/proc/self/exe", argv);
+    die(1, "cannot execute itself again");
+}
+
+int main(int argc, char** argv) {
+    const long threads = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
+    pid_t parent = getppid();
+
+    for (size_t i = 0; argc == 3 && i < sizeof(kinds) / sizeof(kinds[0]); ++i) {
+        if (strcmp(argv[1], kinds[i].name) == 0) {
+            kind = &kinds[i];
+        }
+    }
+    if (kind == NULL || threads < 1 || threads > most_threads) {
+        fprintf(stderr, "usage: zoo libc|none|original|long|offered|mixed|unregistered THREADS\n");
+        return 2;
+    }
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
+        return 1;
+    }
+    if (kind->alone) {
+        leave_rseq_alone(argv);
+    }
+    pthread_barrier_init(&settled, NULL, (unsigned)threads);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 64 * 1024);
+    for (long i = 1; i < threads; ++i) {
+        errno = pthread_create(&animals[i].thread, &attributes, live, (void*)i);
+        if (errno != 0) {
+            die(1, "cannot create a thread");
+        }
+    }
+    settle(0);
+    for (long i = 0; i < threads; ++i) {
+        if (animals[i].length == by_libc) {
+            printf("thread %d libc\n", (int)animals[i].tid);
+        } else {
+            printf("thread %d %d\n", (int)animals[i].tid, animals[i].length);
+        }
+    }
+    printf("ready\n");
+    fflush(stdout);
+    char byte;
+    while (read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+    _exit(0);
+}
