@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/escape.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 
 namespace rseq {
@@ -53,11 +55,39 @@ Sequence first_sequence(std::string_view text) {
     return {length, value};
 }
 
-/// Characters that move the cursor, end a line or turn the direction of the text around.
+struct Range {
+    char32_t first;
+    char32_t last;
+};
+
+/// Characters that move the cursor, end a line, turn the direction of the text around or cannot be
+/// seen: the controls, the line and paragraph separators, the interlinear annotations, and all of
+/// Default_Ignorable_Code_Point in Unicode's DerivedCoreProperties.txt, which holds the direction
+/// marks and overrides. In ascending order.
+constexpr std::array<Range, 19> dangerous{{{0x0000, 0x001f},
+                                           {0x007f, 0x009f},
+                                           {0x00ad, 0x00ad},
+                                           {0x034f, 0x034f},
+                                           {0x061c, 0x061c},
+                                           {0x115f, 0x1160},
+                                           {0x17b4, 0x17b5},
+                                           {0x180b, 0x180f},
+                                           {0x200b, 0x200f},
+                                           {0x2028, 0x202e},
+                                           {0x2060, 0x206f},
+                                           {0x3164, 0x3164},
+                                           {0xfe00, 0xfe0f},
+                                           {0xfeff, 0xfeff},
+                                           {0xffa0, 0xffa0},
+                                           {0xfff0, 0xfffb},
+                                           {0x1bca0, 0x1bca3},
+                                           {0x1d173, 0x1d17a},
+                                           {0xe0000, 0xe0fff}}};
+
 bool is_dangerous(char32_t c) {
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || (c >= 0x200b && c <= 0x200f) ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-           (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
+    const auto* const range = std::find_if(dangerous.begin(), dangerous.end(),
+                                           [&](const Range& r) { return c <= r.last; });
+    return range != dangerous.end() && c >= range->first;
 }
 
 void append_hex(std::string& out, std::string_view bytes) {

@@ -7,9 +7,9 @@
 namespace rseq {
 
 /// Makes a name that another process chose (comm, cmdline, path, unit) safe to print on a terminal
-/// or in a log line: the result is valid UTF-8 without control characters, line separators or
-/// direction overrides. Each byte that is not allowed becomes `\xHH`, and a backslash `\\`, so that
-/// two different names never look the same.
+/// or in a log line: the result is valid UTF-8 without control characters, line separators,
+/// direction overrides or other characters that cannot be seen. Each byte that is not allowed
+/// becomes `\xHH`, and a backslash `\\`, so that two different names never give the same text.
 [[nodiscard]] std::string escape_untrusted(std::string_view name);
 
 } // namespace rseq

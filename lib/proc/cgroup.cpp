@@ -57,16 +57,27 @@ std::optional<Unit> container_of(std::string_view name) {
     return std::nullopt;
 }
 
+bool is_slice(std::string_view name) {
+    return name.ends_with(".slice");
+}
+
+/// The top of the kubelet's own tree: `kubepods`, or `kubepods.slice` and the slices below it. A
+/// kubelet with a cgroup root of its own puts the name of that slice and a dash before it.
+bool is_kubepods(std::string_view name) {
+    return name == "kubepods" || (is_slice(name) && (name.starts_with("kubepods") ||
+                                                     name.find("-kubepods") != name.npos));
+}
+
 /// The UID of the pod that a component names: `pod<uid>` (cgroupfs driver) or
 /// `kubepods-<qos>-pod<uid>.slice`, where dashes of the UID became underscores.
 std::optional<std::string> pod_of(std::string_view name) {
-    if (name.starts_with("kubepods") && name.ends_with(".slice")) {
-        const std::size_t at = name.find("-pod");
-        if (at == std::string_view::npos) {
-            return std::nullopt;
-        }
+    if (is_slice(name)) {
         constexpr std::string_view marker = "-pod";
         constexpr std::string_view suffix = ".slice";
+        const std::size_t at = name.rfind(marker);
+        if (at == std::string_view::npos || !is_kubepods(name)) {
+            return std::nullopt;
+        }
         name.remove_prefix(at + marker.size());
         name.remove_suffix(suffix.size());
         std::string uid(name);
@@ -82,10 +93,6 @@ std::optional<std::string> pod_of(std::string_view name) {
 /// systemd puts an underscore before names that cgroupfs might take for files of its own.
 std::string_view unescape(std::string_view name) {
     return name.starts_with('_') ? name.substr(1) : name;
-}
-
-bool is_slice(std::string_view name) {
-    return name.ends_with(".slice");
 }
 
 bool is_unit(std::string_view name) {
@@ -117,18 +124,22 @@ std::optional<Unit> container_in(std::string_view path) {
     bool below_kubepods = false;
     bool below_docker = false;
     while (!path.empty()) {
-        const std::string_view name = take_until(path, '/');
-        below_kubepods |=
-            name == "kubepods" || name.starts_with("kubepods-") || name.starts_with("kubepods.");
+        // Where the kubelet uses systemd's names and the runtime does not ask systemd, runc takes
+        // `SLICE:PREFIX:ID` for one directory.
+        std::string_view scope = take_until(path, '/');
+        const std::string_view name = take_until(scope, ':');
+        below_kubepods |= is_kubepods(name);
         if (below_kubepods) {
             if (auto uid = pod_of(name)) {
                 pod = std::move(uid);
             }
         }
-        auto container = container_of(name);
-        if (!container && (below_docker || pod) && is_container_id(name)) {
+        take_until(scope, ':');
+        const std::string_view id = scope.empty() ? name : scope;
+        auto container = container_of(id);
+        if (!container && (below_docker || pod) && is_container_id(id)) {
             container = Unit{pod ? Manager::kubernetes : Manager::docker,
-                             std::string(name.substr(0, short_id_length)),
+                             std::string(id.substr(0, short_id_length)),
                              {}};
         }
         if (container) {
@@ -146,6 +157,9 @@ std::optional<Unit> container_in(std::string_view path) {
 } // namespace
 
 Result<std::string_view> parse_cgroup(std::string_view text) {
+    if (!text.ends_with('\n')) {
+        return fail(EPROTO, "cgroup file that is cut off");
+    }
     std::optional<std::string_view> unified;
     std::optional<std::string_view> systemd;
     while (!text.empty()) {
@@ -161,11 +175,11 @@ Result<std::string_view> parse_cgroup(std::string_view text) {
             systemd = line;
         }
     }
-    if (unified && (*unified != "/" || !systemd)) {
-        return *unified;
-    }
-    if (systemd) {
+    if (systemd && (*systemd != "/" || !unified)) {
         return *systemd;
+    }
+    if (unified) {
+        return *unified;
     }
     return fail(EPROTO, "cgroup file without the unified hierarchy");
 }
@@ -204,6 +218,10 @@ std::string Unit::display_name() const {
 }
 
 Unit unit_of_cgroup(std::string_view path) {
+    // The kernel's mark for the removed cgroup of a process that has ended (cgroups(7)).
+    if (constexpr std::string_view mark = " (deleted)"; path.ends_with(mark)) {
+        path.remove_suffix(mark.size());
+    }
     if (auto container = container_in(path)) {
         return *container;
     }

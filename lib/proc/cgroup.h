@@ -9,9 +9,10 @@
 
 namespace rseq::proc {
 
-/// The cgroup path in the text of /proc/<pid>/cgroup (cgroups(7)): that of the unified hierarchy,
-/// or, where it is only the root, that of systemd's own hierarchy on hybrid machines. The path is
-/// into the text and untrusted. Fails with EPROTO if there is neither.
+/// The cgroup path in the text of /proc/<pid>/cgroup (cgroups(7)): that of the unified hierarchy.
+/// On hybrid and v1 machines that of systemd's own hierarchy unless it is only the root: container
+/// runtimes leave the unified one alone there. The path is into the text and untrusted. Fails with
+/// EPROTO if there is neither, or if the last line has no end.
 Result<std::string_view> parse_cgroup(std::string_view text);
 
 /// Who manages a cgroup, as far as its path tells.
@@ -35,6 +36,9 @@ struct Unit {
 
 /// The unit that owns the cgroup `path`, by the naming of systemd (CGROUP_DELEGATION.md and the
 /// escaping of systemd's cgroup names), docker, podman and the kubelet with either cgroup driver.
+/// The outermost container counts, not what runs inside it. A container that podman runs within a
+/// service's own cgroup belongs to the service. A path that leaves the reader's cgroup namespace
+/// ("/../x") can name a container but no unit: what it is relative to is not known.
 [[nodiscard]] Unit unit_of_cgroup(std::string_view path);
 
 } // namespace rseq::proc

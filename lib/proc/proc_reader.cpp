@@ -82,11 +82,12 @@ Result<pid_t> ProcessDir::thread_group() {
     }
     std::string_view rest = buffer_;
     while (!rest.empty()) {
+        const bool whole = rest.find('\n') != std::string_view::npos;
         std::string_view line = take_until(rest, '\n');
         if (take_until(line, ':') != "Tgid") {
             continue;
         }
-        if (const auto tgid = parse_number<pid_t>(trim(line))) {
+        if (const auto tgid = parse_number<pid_t>(trim(line)); tgid && whole) {
             return *tgid;
         }
         break;

@@ -20,6 +20,9 @@ struct Field {
 
 /// Fills the values of the fields from `Key:<TAB>value` lines.
 Result<void> read_fields(std::string_view text, std::span<Field> fields) {
+    if (!text.empty() && !text.ends_with('\n')) {
+        return fail(EPROTO, "rseq file that is cut off");
+    }
     while (!text.empty()) {
         std::string_view line = take_until(text, '\n');
         const std::string_view key = take_until(line, ':');

@@ -13,6 +13,9 @@ Result<Stat> parse_stat(std::string_view text) {
     constexpr int threads_field = 20;
     constexpr int start_time_field = 22;
 
+    if (!text.ends_with('\n')) {
+        return fail(EPROTO, "stat that is cut off");
+    }
     const std::size_t open = text.find('(');
     const std::size_t close = text.rfind(')');
     if (open == std::string_view::npos || close == std::string_view::npos || close < open) {

@@ -19,7 +19,8 @@ struct Stat {
 };
 
 /// Parses the text of a stat file. The name of a process may hold blanks, parentheses and newlines:
-/// it ends at the last closing parenthesis. Fails with EPROTO if the text is not of that form.
+/// it ends at the last closing parenthesis. Fails with EPROTO if the text is not of that form or
+/// is cut off, as the last number might be then.
 Result<Stat> parse_stat(std::string_view text);
 
 } // namespace rseq::proc
