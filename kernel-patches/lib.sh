@@ -63,3 +63,10 @@ series_patches() {
         echo "$patches/$line"
     done <"$patches/series"
 }
+
+# What makes builds repeat, and go through the compiler cache, wherever the tree is. $1: the source.
+kernel_environment() {
+    export CCACHE_DIR=${kernel_cache%/kernel}/ccache CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=8G
+    KBUILD_BUILD_TIMESTAMP=$(LC_ALL=C date -u -d "@$(stat -c %Y "$1/Makefile")")
+    export KBUILD_BUILD_TIMESTAMP KBUILD_BUILD_USER=rseq-compat KBUILD_BUILD_HOST=build KBUILD_BUILD_VERSION=1
+}
