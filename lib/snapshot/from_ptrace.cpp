@@ -1,47 +1,63 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ptrace/prober.h"
-#include "snapshot/sources.h"
-
 #include <cerrno>
 #include <utility>
 
+#include "ptrace/prober.h"
+#include "snapshot/sources.h"
+
 namespace rseq::snapshot {
 
+namespace {
+
+/// What the thread registered, with what else the kernel's own file says: ptrace knows the length
+/// alone, which a policy may overrule.
+std::optional<Registration> answer_of(const Result<Registration>& probed, const Process& process) {
+    if (!probed) {
+        return std::nullopt;
+    }
+    Registration registration = *probed;
+    if (registration.registered && process.policy && process.policy->mode == PolicyMode::legacy) {
+        registration.version = std::uint8_t{1};
+    }
+    return registration;
+}
+
+/// False if the process is gone.
+bool fill(const Context& context, Process& process, proc::ProcessDir& dir, Snapshot& snapshot) {
+    if (process.kernel_thread) {
+        // It has no user space to register.
+        add_thread(context, process, process.key.pid, process.comm, Registration{});
+        return true;
+    }
+    const auto threads = ptrace::probe_process(process.key.pid);
+    if (!threads) {
+        if (threads.error().code == ESRCH) {
+            return false;
+        }
+        snapshot.unknown_reason = threads.error().message();
+        return fill_unknown(context, process, dir);
+    }
+    if (const auto rseq = dir.rseq()) {
+        process.policy = rseq->policy;
+    }
+    for (const auto& [tid, registration] : *threads) {
+        if (registration) {
+            process.source = Evidence::ptrace;
+        } else {
+            snapshot.unknown_reason = registration.error().message();
+        }
+        std::string comm = context.options.threads ? dir.thread_comm(tid).value_or("") : "";
+        add_thread(context, process, tid, std::move(comm), answer_of(registration, process));
+    }
+    return process.threads.total() > 0;
+}
+
+} // namespace
+
 Result<Snapshot> from_ptrace(const Context& context) {
-    const bool has_abi = context.reader.has_rseq_files();
     return for_each_process(
         context, [&](Process& process, proc::ProcessDir& dir, Snapshot& snapshot) {
-            const auto tids = dir.threads();
-            if (!tids) {
-                return false;
-            }
-            if (has_abi) {
-                const auto rseq = dir.rseq();
-                process.policy = rseq ? rseq->policy : std::nullopt;
-            }
-            for (const pid_t tid : *tids) {
-                auto comm = dir.thread_comm(tid);
-                if (!comm) {
-                    continue; // this thread has ended
-                }
-                std::optional<Registration> registration;
-                if (process.kernel_thread) {
-                    registration = Registration{}; // it has no user space to register
-                } else if (auto answer = ptrace::probe_thread(tid)) {
-                    registration = *answer;
-                    process.source = Evidence::ptrace;
-                    // ptrace knows the length alone, which such a policy overrules.
-                    if (process.policy && process.policy->mode == PolicyMode::legacy) {
-                        registration->version = std::uint8_t{1};
-                    }
-                } else if (answer.error().code == ESRCH) {
-                    continue;
-                } else {
-                    snapshot.unknown_reason = answer.error().message();
-                }
-                add_thread(context, process, tid, std::move(*comm), registration);
-            }
-            return process.threads.total() > 0;
+            return fill(context, process, dir, snapshot);
         });
 }
 
