@@ -70,7 +70,9 @@ private:
 
     Stage& stage_;
     volatile Area& area_;
+    unsigned arranged_ = 0;
     unsigned sections_ = 0;
+    long nap_ns_ = 20'000;
 };
 
 } // namespace rseq::verify
