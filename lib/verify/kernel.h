@@ -3,6 +3,7 @@
 
 #include "verify/area.h"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -78,10 +79,6 @@ public:
     /// ENOTSUP in `error` where there is no critical section for this architecture.
     virtual SectionRun run_section(Disturbance how) = 0;
 
-    /// The address of a valid descriptor of a critical section that the subject is never in while
-    /// it runs a probe; 0 where run_section() has none.
-    virtual std::uint64_t idle_descriptor() = 0;
-
     /// prctl(PR_RSEQ_SLICE_EXTENSION, operation, argument, arg4, 0): the result, or -errno.
     virtual int slice(unsigned long operation, unsigned long argument, unsigned long arg4) = 0;
 
@@ -125,8 +122,10 @@ public:
                        const std::function<void(Subject&, void* shared)>& body) = 0;
 };
 
-/// The kernel that this process runs on. Its subjects are threads of forked children.
-[[nodiscard]] std::unique_ptr<Kernel> running_kernel();
+/// The kernel that this process runs on. Its subjects are threads of forked children, each ended
+/// after `patience`; by itself a subject gives up after a second.
+[[nodiscard]] std::unique_ptr<Kernel>
+running_kernel(std::chrono::milliseconds patience = std::chrono::seconds(4));
 
 /// Kernel::run() with a typed result.
 template <class Result>

@@ -222,16 +222,16 @@ Finding probe_overwrite(Kernel& kernel, const Probe& /*probe*/) {
 }
 
 // A chance change of an ID at a context switch would hide that nothing else is rewritten, so those
-// probes want to see it several times; a signal and membarrier change no ID by themselves.
+// probes want to see it several times; a signal and membarrier, seen alone, change no ID.
 constexpr std::array probes{
     Probe{"v1-ids-block", "v1: IDs rewritten after a voluntary context switch", true,
           probe_ids<Disturbance::block, 8>},
     Probe{"v1-ids-preemption", "v1: IDs rewritten after preemption", true,
           probe_ids<Disturbance::preemption, 3>},
     Probe{"v1-ids-signal", "v1: IDs rewritten before a signal handler runs", true,
-          probe_ids<Disturbance::signal, 3>},
+          probe_ids<Disturbance::signal, 1>},
     Probe{"v1-ids-membarrier", "v1: IDs rewritten by membarrier", true,
-          probe_ids<Disturbance::membarrier, 3>},
+          probe_ids<Disturbance::membarrier, 1>},
     Probe{"v1-cs-preemption", "v1: critical section aborted on preemption", true,
           probe_v1_section<Disturbance::preemption>},
     Probe{"v1-cs-signal", "v1: critical section aborted on a signal", true,

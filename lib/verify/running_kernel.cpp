@@ -26,8 +26,6 @@ namespace {
 constexpr unsigned long at_rseq_feature_size = 27;
 constexpr unsigned long at_rseq_align = 28;
 
-/// Longer than a subject takes by itself, which looks at the clock between its attempts.
-constexpr int patience_ms = 4000;
 constexpr std::size_t proc_file_limit = 64 * 1024;
 
 /// Memory that a child and its parent both see.
@@ -71,7 +69,7 @@ private:
 };
 
 /// Waits for the end of `pid`, and brings it about if that takes too long.
-Ending wait_for(pid_t pid) {
+Ending wait_for(pid_t pid, std::chrono::milliseconds patience) {
     const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     Ending ending;
     if (!pidfd) {
@@ -80,7 +78,7 @@ Ending wait_for(pid_t pid) {
         pollfd wait{pidfd.get(), POLLIN, 0};
         int ready = 0;
         do {
-            ready = ::poll(&wait, 1, patience_ms);
+            ready = ::poll(&wait, 1, static_cast<int>(patience.count()));
         } while (ready < 0 && errno == EINTR);
         if (ready == 0) {
             ending.kind = Ending::Kind::timed_out;
@@ -119,6 +117,8 @@ bool means_no(std::string_view word) {
 
 class RunningKernel final : public Kernel {
 public:
+    explicit RunningKernel(std::chrono::milliseconds patience) : patience_(patience) {}
+
     std::string release() override {
         utsname names{};
         return ::uname(&names) == 0 ? std::string(&names.release[0]) : std::string();
@@ -181,16 +181,19 @@ public:
         if (pid == 0) {
             be_child(parent, memory.data(), body);
         }
-        const Ending ending = wait_for(pid);
+        const Ending ending = wait_for(pid, patience_);
         std::memcpy(shared, memory.data(), size);
         return ending;
     }
+
+private:
+    std::chrono::milliseconds patience_;
 };
 
 } // namespace
 
-std::unique_ptr<Kernel> running_kernel() {
-    return std::make_unique<RunningKernel>();
+std::unique_ptr<Kernel> running_kernel(std::chrono::milliseconds patience) {
+    return std::make_unique<RunningKernel>(patience);
 }
 
 } // namespace rseq::verify

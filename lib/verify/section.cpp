@@ -21,16 +21,14 @@ static_assert(offsetof(SectionWords, inside) == 0 && offsetof(SectionWords, rele
 #ifdef RSEQ_VERIFY_SIGNATURE
 
 extern "C" {
-// Defined by the assembly below: struct rseq_cs of include/uapi/linux/rseq.h (version, flags,
-// start, length, abort handler). Hidden, so that its address needs no relocation at run time.
-extern const std::uint64_t rseq_verify_descriptor[4] __attribute__((visibility("hidden")));
 // 0 if the section ended by itself, 1 if it was aborted.
 std::uint32_t rseq_verify_section(volatile Area* area, SectionWords* words)
     __attribute__((visibility("hidden")));
 }
 
-// A whole function in assembly, so that the compiler can neither duplicate it nor put a sanitizer's
-// call into it. The abort handler stands behind the function's return.
+// The descriptor is a struct rseq_cs of include/uapi/linux/rseq.h: version, flags, start, length,
+// abort handler. A whole function in assembly, so that the compiler can neither duplicate it nor
+// put a sanitizer's call into it. The abort handler stands behind the function's return.
 asm(".pushsection .data.rel.ro,\"aw\"\n"
     ".balign 32\n"
     ".globl rseq_verify_descriptor\n"
@@ -93,10 +91,6 @@ std::uint32_t section_signature() {
 
 bool have_section() {
     return true;
-}
-
-std::uint64_t section_descriptor() {
-    return reinterpret_cast<std::uint64_t>(&rseq_verify_descriptor[0]);
 }
 
 bool run_critical_section(volatile Area& area, SectionWords& words) {

@@ -21,9 +21,6 @@ struct SectionWords {
 /// Whether there is a critical section for this architecture.
 [[nodiscard]] bool have_section();
 
-/// The address of the descriptor of the section, 0 if there is none.
-[[nodiscard]] std::uint64_t section_descriptor();
-
 /// Announces the critical section in `area` and loops in it until `words.release`. True if the
 /// kernel aborted it. There is no instruction between the announcement and the section's start: a
 /// thread that is interrupted between them is inside.

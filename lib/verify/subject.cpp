@@ -34,6 +34,8 @@ constexpr int membarrier_register_rseq = 1 << 8;
 constexpr int pr_rseq_slice_extension = 79;
 constexpr int rseq_flag_unregister = 1;
 
+constexpr long longest_nap_ns = 10'000'000;
+
 template <class Word>
 void wait_while(std::atomic<Word>& word, Word value) {
     static_assert(sizeof(word) == sizeof(std::uint32_t));
@@ -170,15 +172,18 @@ void serve(Stage& stage) {
             return;
         }
         const int cpu = stage.subject_cpu.load();
-        const int error = stay_on(duty == Duty::compete ? cpu : another_cpu(stage.allowed, cpu));
+        const int own_cpu = duty == Duty::compete ? cpu : another_cpu(stage.allowed, cpu);
+        const int error = stay_on(own_cpu);
         stage.error.store(error);
         set_and_wake(stage.ready, 1U);
-        // Seen from the subject's own CPU `inside` proves that the subject is switched out in the
-        // middle of it; seen from another CPU, that it has not left yet.
+        // On another CPU it would be a mistake to yield: on a busy machine the subject would then
+        // have used up its time before the helper runs again. Seen from the subject's own CPU
+        // `inside` proves that the subject is switched out in the middle of it; seen from another
+        // CPU, that it has not left yet.
         bool inside = false;
         while (error == 0 && !inside && stage.abandoned.load() == 0 && !passed(stage.deadline)) {
             inside = stage.words.inside != 0;
-            if (!inside) {
+            if (!inside && own_cpu == cpu) {
                 ::sched_yield();
             }
         }
@@ -256,7 +261,12 @@ int ThreadSubject::arrange(Duty duty) {
     stage_.error.store(0);
     stage_.ready.store(0);
     set_and_wake(stage_.duty, duty);
-    wait_while(stage_.ready, 0U);
+    // On an idle machine a helper that is ready acts at once. On a busy one it has used up its time
+    // when the subject gets its CPU back, so every other time the subject does not go away: a
+    // helper that has slept comes soon. It has moved to the right CPU in an attempt before.
+    if (duty == Duty::compete || arranged_++ % 2 == 0) {
+        wait_while(stage_.ready, 0U);
+    }
     return stage_.error.load();
 }
 
@@ -290,11 +300,14 @@ Exposure ThreadSubject::expose(Disturbance how, const FieldSet& fields) {
     if (how == Disturbance::block) {
         const Switches before = count_switches();
         overwrite(fields);
-        const timespec shortly{0, 1000};
-        ::clock_nanosleep(CLOCK_MONOTONIC, 0, &shortly, nullptr);
+        const timespec nap{0, nap_ns_};
+        ::clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, nullptr);
         exposure.ids = read_ids(area_);
         exposure.hit = count_switches().voluntary > before.voluntary;
         exposure.alone = true;
+        if (!exposure.hit && nap_ns_ < longest_nap_ns) {
+            nap_ns_ *= 2; // it was over before the thread had gone to sleep
+        }
         return exposure;
     }
     if (how == Disturbance::signal) {

@@ -58,7 +58,6 @@ public:
     unsigned cpus() override;
     Exposure expose(Disturbance how, const FieldSet& fields) override;
     SectionRun run_section(Disturbance how) override;
-    std::uint64_t idle_descriptor() override { return section_descriptor(); }
     int slice(unsigned long operation, unsigned long argument, unsigned long arg4) override;
     std::optional<std::uint32_t> version_in_proc() override;
     bool out_of_time() override;
@@ -71,7 +70,9 @@ private:
 
     Stage& stage_;
     volatile Area& area_;
+    unsigned arranged_ = 0;
     unsigned sections_ = 0;
+    long nap_ns_ = 20'000;
 };
 
 } // namespace rseq::verify
