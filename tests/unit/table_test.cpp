@@ -143,6 +143,14 @@ TEST_F(TableTest, HoldsOneRowForEachOf32768Threads) {
     EXPECT_EQ(table.to_json().size(), 32768U);
 }
 
+TEST_F(TableTest, LeavesAColumnWithoutHeaderToJson) {
+    Table with_detail{{{"PID", "pid"}, {"", "start"}, {"MODE", "mode"}}};
+    with_detail.add({Cell::number(1), Cell::number(123456789), Cell::word("v1")});
+    EXPECT_EQ(with_detail.to_text({}), "PID  MODE\n1    v1\n");
+    EXPECT_EQ(with_detail.to_text({.header = false}), "1  v1\n");
+    EXPECT_EQ(with_detail.to_json().dump(), R"([{"pid":1,"start":123456789,"mode":"v1"}])");
+}
+
 TEST_F(TableTest, TakesExactlyOneCellForEachColumn) {
     EXPECT_DEATH(table.add({Cell::number(1)}), "columns_");
 }
