@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +67,7 @@ static const struct kind {
     {"offered", 1},      // what the kernel offers beyond the original size
     {"mixed", 1},        // every other thread the original size, and what the kernel offers
     {"unregistered", 0}, // registered by the C library, and undone
+    {"violating", 1},    // as offered; the main thread overwrites cpu_id_start once it is ready
 };
 
 static const struct kind* kind;
@@ -123,7 +125,7 @@ static void settle(size_t index) {
         self->length = register_area(index, original_length);
     } else if (strcmp(kind->name, "long") == 0) {
         self->length = register_area(index, 64);
-    } else if (strcmp(kind->name, "offered") == 0) {
+    } else if (strcmp(kind->name, "offered") == 0 || strcmp(kind->name, "violating") == 0) {
         self->length = register_area(index, offered_length());
     } else if (strcmp(kind->name, "mixed") == 0) {
         self->length = register_area(index, index % 2 == 0 ? original_length : offered_length());
@@ -164,7 +166,8 @@ int main(int argc, char** argv) {
         }
     }
     if (kind == NULL || threads < 1 || threads > most_threads) {
-        fprintf(stderr, "usage: zoo libc|none|original|long|offered|mixed|unregistered THREADS\n");
+        fprintf(stderr, "usage: zoo libc|none|original|long|offered|mixed|unregistered|violating "
+                        "THREADS\n");
         return 2;
     }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
@@ -193,6 +196,18 @@ int main(int argc, char** argv) {
     }
     printf("ready\n");
     fflush(stdout);
+    if (strcmp(kind->name, "violating") == 0) {
+        // The mark of TCMalloc, which no CPU has for a number. The kernel looks when it next has
+        // something to update: this thread changes its CPU until that happens.
+        const uint32_t mark = 0x80000003;
+        memcpy(areas[0], &mark, sizeof(mark));
+        for (unsigned round = 0;; ++round) {
+            cpu_set_t set;
+            CPU_ZERO(&set);
+            CPU_SET(round % 2, &set);
+            sched_setaffinity(0, sizeof(set), &set);
+        }
+    }
     char byte;
     while (read(STDIN_FILENO, &byte, 1) > 0) {
     }
