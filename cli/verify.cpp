@@ -98,7 +98,8 @@ std::string verify_to_text(const KernelFacts& facts, const std::vector<verify::F
 
 Json verify_to_json(const KernelFacts& facts, const std::vector<verify::Finding>& findings) {
     const verify::Safety safety = verify::judge(findings);
-    return {{"version", document_version},
+    return {{"schema", "rseq-compat/verify"},
+            {"version", document_version},
             {"kernel", kernel_to_json(facts)},
             {"guarantees", findings_table(findings).to_json()},
             {"v1_users", to_string(safety)},
