@@ -76,7 +76,8 @@ bool unit_matches(const std::string& pattern, const proc::Unit& unit) {
 
 Result<std::vector<Mode>> parse_modes(std::string_view list) {
     std::vector<Mode> modes;
-    while (!list.empty()) {
+    for (bool more = true; more;) {
+        more = list.find(',') != std::string_view::npos;
         const std::string_view word = take_until(list, ',');
         const auto mode = parse_mode(word);
         if (!mode) {

@@ -31,7 +31,7 @@ Result<void> check_process(const proc::ProcReader& reader, pid_t pid);
 /// a suffix `.service` is meant, as systemctl does it.
 [[nodiscard]] bool unit_matches(const std::string& pattern, const proc::Unit& unit);
 
-/// "v1,v2" and the like. Fails with EINVAL for a word that is no mode.
+/// "v1,v2" and the like. Fails with EINVAL for a word that is no mode, an empty one included.
 Result<std::vector<Mode>> parse_modes(std::string_view list);
 
 /// Drops processes that are none of the targets, of other modes, or of other units; empty lists do

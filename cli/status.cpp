@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ namespace {
 struct StatusOptions {
     OutputOptions output;
     std::vector<std::string> targets;
-    std::string modes;
+    std::optional<std::string> modes;
     std::vector<std::string> units;
     bool threads = false;
     bool probe = false;
@@ -53,7 +54,7 @@ Exit run_status(const StatusOptions& options) {
         print_error(targets.error().context);
         return Exit::usage;
     }
-    const auto modes = parse_modes(options.modes);
+    const auto modes = options.modes ? parse_modes(*options.modes) : std::vector<Mode>();
     if (!modes) {
         print_error(modes.error().context);
         return Exit::usage;

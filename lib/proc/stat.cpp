@@ -9,6 +9,7 @@ namespace rseq::proc {
 
 Result<Stat> parse_stat(std::string_view text) {
     constexpr std::uint32_t kernel_thread_flag = 0x00200000; // PF_KTHREAD of linux/sched.h
+    constexpr int state_field = 3;
     constexpr int flags_field = 9;
     constexpr int threads_field = 20;
     constexpr int start_time_field = 22;
@@ -24,11 +25,14 @@ Result<Stat> parse_stat(std::string_view text) {
     Stat stat;
     stat.comm = text.substr(open + 1, close - open - 1);
 
+    bool leader_ended = false;
     std::string_view rest = text.substr(close + 1);
     take_until(rest, ' ');
     for (int field = 3; field <= start_time_field; field++) {
         const std::string_view value = take_until(rest, ' ');
-        if (field == flags_field) {
+        if (field == state_field) {
+            leader_ended = value == "Z" || value == "X";
+        } else if (field == flags_field) {
             const auto flags = parse_number<std::uint32_t>(value);
             if (!flags) {
                 return fail(EPROTO, "stat with bad flags");
@@ -39,7 +43,8 @@ Result<Stat> parse_stat(std::string_view text) {
             if (!threads) {
                 return fail(EPROTO, "stat with a bad number of threads");
             }
-            stat.threads = *threads;
+            // The kernel counts a leader that has ended for as long as nobody collects it.
+            stat.threads = *threads - (leader_ended && *threads > 0 ? 1 : 0);
         } else if (field == start_time_field) {
             const auto start = parse_number<std::uint64_t>(value);
             if (!start) {

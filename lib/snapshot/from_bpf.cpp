@@ -54,9 +54,9 @@ void add_hidden(const Context& context, const std::vector<pid_t>& listed,
             continue;
         }
         auto process = describe(context, *dir, pid);
-        if (process && fill_unknown(context, *process, *dir)) {
+        if (process && *process && fill_unknown(context, **process, *dir)) {
             snapshot.unknown_reason = "the kernel does not show them to a BPF task iterator";
-            snapshot.processes.push_back(std::move(*process));
+            snapshot.processes.push_back(std::move(**process));
             added = true;
         }
     }

@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "snapshot/sources.h"
 
-#include <cerrno>
 #include <utility>
 
 namespace rseq::snapshot {
 
 namespace {
 
-bool is_gone(const Error& error) {
-    return error.code == ENOENT || error.code == ESRCH;
-}
-
 /// Every thread of the process from its own file.
-bool fill_from_threads(const Context& context, Process& process, proc::ProcessDir& dir) {
+bool fill_from_threads(const Context& context, Process& process, proc::ProcessDir& dir,
+                       Snapshot& snapshot) {
     const auto tids = dir.threads();
     if (!tids) {
-        return false;
+        if (is_gone(tids.error())) {
+            return false;
+        }
+        snapshot.unknown_reason = tids.error().message();
+        return fill_unknown(context, process, dir);
     }
     for (const pid_t tid : *tids) {
         auto thread = dir.thread_rseq(tid);
-        if (!thread && is_gone(thread.error())) {
-            continue;
+        if (!thread) {
+            if (is_gone(thread.error())) {
+                continue;
+            }
+            snapshot.unknown_reason = thread.error().message();
         }
         add_thread(context, process, tid, dir.thread_comm(tid).value_or(""),
                    thread ? std::optional(thread->registration) : std::nullopt);
@@ -32,22 +35,30 @@ bool fill_from_threads(const Context& context, Process& process, proc::ProcessDi
 } // namespace
 
 bool fill_unknown(const Context& context, Process& process, proc::ProcessDir& dir) {
-    if (context.options.threads) {
-        const auto tids = dir.threads();
-        for (const pid_t tid : tids.value_or(std::vector<pid_t>())) {
-            add_thread(context, process, tid, dir.thread_comm(tid).value_or(""), std::nullopt);
-        }
-        return process.threads.total() > 0;
-    }
     const auto identity = dir.identity();
     if (!identity || identity->threads == 0) {
         return false;
     }
-    process.threads.add(Mode::unknown, identity->threads);
+    if (context.options.threads) {
+        const auto tids = dir.threads();
+        if (!tids && is_gone(tids.error())) {
+            return false;
+        }
+        for (const pid_t tid : tids.value_or(std::vector<pid_t>())) {
+            add_thread(context, process, tid, dir.thread_comm(tid).value_or(""), std::nullopt);
+        }
+    }
+    if (process.threads.total() == 0) {
+        process.threads.add(Mode::unknown, identity->threads);
+    }
     return true;
 }
 
-Result<Snapshot> from_procfs(const Context& context) {
+Result<Snapshot> from_procfs(const Context& caller) {
+    // Only kernels with two modes have these files, and their word needs no other judgement.
+    KernelFacts facts = caller.facts;
+    facts.kernel_class = KernelClass::dual;
+    const Context context{caller.reader, facts, caller.options};
     return for_each_process(
         context, [&](Process& process, proc::ProcessDir& dir, Snapshot& snapshot) {
             auto rseq = dir.rseq();
@@ -61,7 +72,7 @@ Result<Snapshot> from_procfs(const Context& context) {
             process.source = Evidence::procfs;
             process.policy = rseq->policy;
             if (context.options.threads) {
-                return fill_from_threads(context, process, dir);
+                return fill_from_threads(context, process, dir, snapshot);
             }
             process.threads = rseq->threads;
             process.slice_enabled = rseq->slice_enabled;

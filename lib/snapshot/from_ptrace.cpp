@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <cerrno>
-#include <utility>
-
 #include "ptrace/prober.h"
 #include "snapshot/sources.h"
+
+#include <cerrno>
+#include <utility>
 
 namespace rseq::snapshot {
 
@@ -55,10 +55,10 @@ bool fill(const Context& context, Process& process, proc::ProcessDir& dir, Snaps
 } // namespace
 
 Result<Snapshot> from_ptrace(const Context& context) {
-    return for_each_process(
-        context, [&](Process& process, proc::ProcessDir& dir, Snapshot& snapshot) {
-            return fill(context, process, dir, snapshot);
-        });
+    return for_each_process(context,
+                            [&](Process& process, proc::ProcessDir& dir, Snapshot& snapshot) {
+                                return fill(context, process, dir, snapshot);
+                            });
 }
 
 } // namespace rseq::snapshot

@@ -4,6 +4,7 @@
 #include "snapshot/sources.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace rseq::snapshot {
@@ -55,9 +56,23 @@ void judge_slices(const Context& context, Process& process) {
     }
 }
 
-std::optional<Process> describe(const Context& context, proc::ProcessDir& dir, pid_t pid) {
+bool is_gone(const Error& error) {
+    return error.code == ENOENT || error.code == ESRCH;
+}
+
+void add_unreadable(Snapshot& snapshot, pid_t pid, const Error& error) {
+    snapshot.unknown_reason = error.message();
+    Process process;
+    process.key.pid = pid;
+    snapshot.processes.push_back(std::move(process));
+}
+
+Result<std::optional<Process>> describe(const Context& context, proc::ProcessDir& dir, pid_t pid) {
     auto identity = dir.identity();
-    if (!identity || !context.wants(pid, identity->kernel_thread)) {
+    if (!identity) {
+        return tl::unexpected<Error>(std::move(identity.error()));
+    }
+    if (!context.wants(pid, identity->kernel_thread)) {
         return std::nullopt;
     }
     Process process;

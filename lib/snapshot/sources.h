@@ -23,8 +23,14 @@ void add_thread(const Context& context, Process& process, pid_t tid, std::string
 void judge_slices(const Context& context, Process& process);
 
 /// The process with its name, start time and unit, its threads not yet filled in. Nothing if it is
-/// gone or not wanted.
-std::optional<Process> describe(const Context& context, proc::ProcessDir& dir, pid_t pid);
+/// not wanted. Fails with the errno of the reader.
+Result<std::optional<Process>> describe(const Context& context, proc::ProcessDir& dir, pid_t pid);
+
+/// True if this is how reading fails when the process has ended.
+bool is_gone(const Error& error);
+
+/// Adds a process that is listed and shows nothing else: that is unknown, not absent.
+void add_unreadable(Snapshot& snapshot, pid_t pid, const Error& error);
 
 /// Counts the threads of a process that no source can tell about. False if it is gone.
 bool fill_unknown(const Context& context, Process& process, proc::ProcessDir& dir);
@@ -32,8 +38,8 @@ bool fill_unknown(const Context& context, Process& process, proc::ProcessDir& di
 /// The numbers that were asked for, or all that /proc lists, ascending.
 Result<std::vector<pid_t>> wanted_processes(const Context& context);
 
-/// Every process that is wanted, from /proc, each handed to `fill(process, dir, threads)`, where
-/// `threads` is how many the process has. `fill` returns false for a process that is gone.
+/// Every process that is wanted, from /proc, each handed to `fill(process, dir, snapshot)`, which
+/// returns false for a process that is gone.
 template <class Fill>
 Result<Snapshot> for_each_process(const Context& context, Fill fill) {
     const auto pids = wanted_processes(context);
@@ -43,13 +49,15 @@ Result<Snapshot> for_each_process(const Context& context, Fill fill) {
     Snapshot snapshot;
     for (const pid_t pid : *pids) {
         auto dir = context.reader.open(pid);
-        if (!dir) {
-            continue; // gone, or hidden from this user
-        }
-        auto process = describe(context, *dir, pid);
-        if (process && fill(*process, *dir, snapshot)) {
-            judge_slices(context, *process);
-            snapshot.processes.push_back(std::move(*process));
+        auto process =
+            dir ? describe(context, *dir, pid) : tl::unexpected<Error>(std::move(dir.error()));
+        if (!process) {
+            if (!is_gone(process.error())) {
+                add_unreadable(snapshot, pid, process.error());
+            }
+        } else if (*process && fill(**process, *dir, snapshot)) {
+            judge_slices(context, **process);
+            snapshot.processes.push_back(std::move(**process));
         }
     }
     return snapshot;
