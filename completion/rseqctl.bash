@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# Completion of rseqctl(1) for bash. tests/cli/completion holds it against "rseqctl --help".
+
+# The units of all processes, one in a line, in the form that "rseqctl status" takes.
+_rseqctl_units() {
+    # A quote inside of a JSON string has a backslash before it: no name can look like a member.
+    "$1" status --json short 2>/dev/null | grep -oE '"unit":"([^"\\]|\\.)*"' |
+        sed -e 's/^"unit":"//' -e 's/"$//' -e 's/\\\(.\)/\1/g' | sort -u
+}
+
+_rseqctl() {
+    local program=$1 cur prev words cword
+    # A unit such as getty@tty1.service is one word, and so is --json=short.
+    _get_comp_words_by_ref -n '=:@' cur prev words cword
+
+    local options='-h --help' verb='' word
+    for word in "${words[@]:1:cword-1}"; do
+        if [[ $word != -* ]]; then
+            verb=$word
+            break
+        fi
+    done
+    case $verb in
+        '') options+=' --version' ;;
+        status)
+            options+=' --threads --mode --unit --probe --all --json --no-legend --no-pager'
+            ;;
+        verify) options+=' --json --no-legend --no-pager' ;;
+        *) return ;;
+    esac
+
+    # What stands before the word to complete within $cur: "--mode=v1,"
+    local before='' option=$prev
+    if [[ $cur == --*=* ]]; then
+        option=${cur%%=*}
+        before=$option=
+        cur=${cur#*=}
+    fi
+    local candidates=''
+    case $option in
+        --json) candidates=$'short\npretty\noff' ;;
+        --mode)
+            if [[ $cur == *,* ]]; then
+                before+=${cur%,*},
+                cur=${cur##*,}
+            fi
+            candidates=$'v1\nv2\nmixed\nnone\nunknown'
+            ;;
+        --unit) candidates=$(_rseqctl_units "$program") ;;
+        *)
+            if [[ -n $before ]]; then
+                return
+            elif [[ $cur == -* ]]; then
+                candidates=${options// /$'\n'}
+            elif [[ -z $verb ]]; then
+                candidates=$'status\nverify'
+            elif [[ $verb == status ]]; then
+                candidates=$(cd /proc && printf '%s\n' [1-9]*; _rseqctl_units "$program")
+            fi
+            ;;
+    esac
+
+    # Readline replaces only what follows the last of its own word breaks.
+    local breaks=${COMP_WORDBREAKS//[^=:@]/} typed=$before$cur kept='' candidate
+    if [[ -n $breaks && $typed == *[$breaks]* ]]; then
+        kept=${typed%"${typed##*["$breaks"]}"}
+    fi
+    COMPREPLY=()
+    while IFS= read -r candidate; do
+        if [[ -n $candidate && $candidate == "$cur"* ]]; then
+            candidate=$before$candidate
+            candidate=${candidate#"$kept"}
+            COMPREPLY+=("$(printf '%q' "$candidate")")
+        fi
+    done <<<"$candidates"
+}
+
+complete -F _rseqctl rseqctl
