@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -144,7 +145,9 @@ TEST(UniqueFd, PassesOnWhatItHoldsAndClosesWhatIsReplaced) {
     EXPECT_EQ(second.get(), kept);
     EXPECT_TRUE(is_open(kept));
     EXPECT_FALSE(is_open(replaced));
-    const UniqueFd third(std::move(second));
+    auto source = std::make_unique<UniqueFd>(std::move(second));
+    const UniqueFd third(std::move(*source));
+    source.reset();
     EXPECT_EQ(third.get(), kept);
     EXPECT_TRUE(is_open(kept));
 }

@@ -21,11 +21,27 @@ std::string unit(std::string_view path) {
     return unit_of_cgroup(path).display_name();
 }
 
-const std::string id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-const std::string other_id(64, 'f');
-const std::string uid = "31dd0274-bb43-4975-bdbc-7e10047a23f8";
-const std::string escaped_uid = "31dd0274_bb43_4975_bdbc_7e10047a23f8";
-const std::string in_pod = "kubernetes/" + uid + "/0123456789ab";
+const std::string& id() {
+    static const std::string text =
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    return text;
+}
+const std::string& other_id() {
+    static const std::string text(64, 'f');
+    return text;
+}
+const std::string& uid() {
+    static const std::string text = "31dd0274-bb43-4975-bdbc-7e10047a23f8";
+    return text;
+}
+const std::string& escaped_uid() {
+    static const std::string text = "31dd0274_bb43_4975_bdbc_7e10047a23f8";
+    return text;
+}
+const std::string& in_pod() {
+    static const std::string text = "kubernetes/" + uid() + "/0123456789ab";
+    return text;
+}
 
 } // namespace
 
@@ -41,8 +57,8 @@ TEST(ParseCgroup, OnAHybridMachineReadsTheHierarchyOfSystemd) {
               "/system.slice/mongod.service");
     // Docker with its own cgroup driver leaves the unified hierarchy as it was.
     EXPECT_EQ(
-        parse_cgroup("1:name=systemd:/docker/" + id + "\n0::/system.slice/containerd.service\n"),
-        "/docker/" + id);
+        parse_cgroup("1:name=systemd:/docker/" + id() + "\n0::/system.slice/containerd.service\n"),
+        "/docker/" + id());
 }
 
 TEST(ParseCgroup, AHierarchyOfSystemdThatNobodyUsesDoesNotHideTheUnifiedOne) {
@@ -138,8 +154,8 @@ TEST(Unit, NamesThatSystemdEscapedAreUnescaped) {
 
 TEST(Unit, IsStillNamedWhenItsCgroupWasRemoved) {
     EXPECT_EQ(unit("/system.slice/mongod.service (deleted)"), "mongod.service");
-    EXPECT_EQ(unit("/system.slice/docker-" + id + ".scope (deleted)"), "docker/0123456789ab");
-    EXPECT_EQ(unit("/docker/" + id + " (deleted)"), "docker/0123456789ab");
+    EXPECT_EQ(unit("/system.slice/docker-" + id() + ".scope (deleted)"), "docker/0123456789ab");
+    EXPECT_EQ(unit("/docker/" + id() + " (deleted)"), "docker/0123456789ab");
     EXPECT_EQ(unit("/user.slice/user-1.slice/user@1.service/a.service (deleted)"),
               "user@1/a.service");
 }
@@ -158,119 +174,124 @@ TEST(Unit, IsNoneOutsideTheCgroupNamespaceOfTheReader) {
     EXPECT_EQ(unit("/../../x"), "");
     // Might be a unit of the system or of any user: relative to what cannot be seen from here.
     EXPECT_EQ(unit("/../b.service"), "");
-    EXPECT_EQ(unit("/../cri-containerd-" + id + ".scope"), "kubernetes/0123456789ab");
+    EXPECT_EQ(unit("/../cri-containerd-" + id() + ".scope"), "kubernetes/0123456789ab");
 }
 
 TEST(Container, OfDockerIsFoundWithEitherCgroupDriver) {
-    EXPECT_EQ(unit("/system.slice/docker-" + id + ".scope"), "docker/0123456789ab");
-    EXPECT_EQ(unit("/docker/" + id), "docker/0123456789ab");
-    EXPECT_EQ(unit("/my.slice/docker-" + id + ".scope"), "docker/0123456789ab");
+    EXPECT_EQ(unit("/system.slice/docker-" + id() + ".scope"), "docker/0123456789ab");
+    EXPECT_EQ(unit("/docker/" + id()), "docker/0123456789ab");
+    EXPECT_EQ(unit("/my.slice/docker-" + id() + ".scope"), "docker/0123456789ab");
     EXPECT_EQ(
-        unit("/user.slice/user-1000.slice/user@1000.service/user.slice/docker-" + id + ".scope"),
+        unit("/user.slice/user-1000.slice/user@1000.service/user.slice/docker-" + id() + ".scope"),
         "docker/0123456789ab");
 }
 
 TEST(Container, OfPodmanIsFoundForRootAndForUsers) {
-    EXPECT_EQ(unit("/machine.slice/libpod-" + id + ".scope/container"), "podman/0123456789ab");
-    EXPECT_EQ(unit("/machine.slice/libpod-" + id + ".scope"), "podman/0123456789ab");
-    EXPECT_EQ(unit("/libpod_parent/libpod-" + id), "podman/0123456789ab");
-    EXPECT_EQ(unit("/machine.slice/machine-libpod_pod_" + other_id + ".slice/libpod-" + id +
+    EXPECT_EQ(unit("/machine.slice/libpod-" + id() + ".scope/container"), "podman/0123456789ab");
+    EXPECT_EQ(unit("/machine.slice/libpod-" + id() + ".scope"), "podman/0123456789ab");
+    EXPECT_EQ(unit("/libpod_parent/libpod-" + id()), "podman/0123456789ab");
+    EXPECT_EQ(unit("/machine.slice/machine-libpod_pod_" + other_id() + ".slice/libpod-" + id() +
                    ".scope/container"),
               "podman/0123456789ab");
-    EXPECT_EQ(unit("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + id +
+    EXPECT_EQ(unit("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + id() +
                    ".scope/container"),
               "podman/0123456789ab");
     EXPECT_EQ(unit("/user.slice/user-1000.slice/user@1000.service/user.slice/"
                    "user-libpod_pod_" +
-                   other_id + ".slice/libpod-" + id + ".scope/container"),
+                   other_id() + ".slice/libpod-" + id() + ".scope/container"),
               "podman/0123456789ab");
 }
 
 TEST(Container, ThatPodmanRunsWithinAServiceBelongsToTheService) {
-    EXPECT_EQ(unit("/system.slice/web.service/libpod-payload-" + id), "web.service");
+    EXPECT_EQ(unit("/system.slice/web.service/libpod-payload-" + id()), "web.service");
     EXPECT_EQ(unit("/system.slice/web.service/runtime"), "web.service");
 }
 
 TEST(Container, DoesNotIncludeItsMonitor) {
-    EXPECT_EQ(unit("/machine.slice/libpod-conmon-" + id + ".scope"),
-              "libpod-conmon-" + id + ".scope");
+    EXPECT_EQ(unit("/machine.slice/libpod-conmon-" + id() + ".scope"),
+              "libpod-conmon-" + id() + ".scope");
     EXPECT_EQ(unit_of_cgroup("/libpod_parent/conmon"), Unit{});
-    EXPECT_EQ(
-        unit("/kubepods.slice/kubepods-pod" + escaped_uid + ".slice/crio-conmon-" + id + ".scope"),
-        "crio-conmon-" + id + ".scope");
+    EXPECT_EQ(unit("/kubepods.slice/kubepods-pod" + escaped_uid() + ".slice/crio-conmon-" + id() +
+                   ".scope"),
+              "crio-conmon-" + id() + ".scope");
 }
 
 TEST(Container, OfKubernetesHasItsPodWithSystemdsDriver) {
-    for (const std::string runtime : {"cri-containerd", "crio", "docker"}) {
-        const std::string scope = runtime + "-" + id + ".scope";
+    const auto expect_in_pod = [](const std::string& scope) {
         EXPECT_EQ(unit("/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" +
-                       escaped_uid + ".slice/" + scope),
-                  in_pod);
+                       escaped_uid() + ".slice/" + scope),
+                  in_pod());
         EXPECT_EQ(unit("/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" +
-                       escaped_uid + ".slice/" + scope + "/container"),
-                  in_pod);
-        EXPECT_EQ(unit("/kubepods.slice/kubepods-pod" + escaped_uid + ".slice/" + scope), in_pod);
-    }
+                       escaped_uid() + ".slice/" + scope + "/container"),
+                  in_pod());
+        EXPECT_EQ(unit("/kubepods.slice/kubepods-pod" + escaped_uid() + ".slice/" + scope),
+                  in_pod());
+    };
+    expect_in_pod("cri-containerd-" + id() + ".scope");
+    expect_in_pod("crio-" + id() + ".scope");
+    expect_in_pod("docker-" + id() + ".scope");
 }
 
 TEST(Container, OfKubernetesHasItsPodWithTheCgroupfsDriver) {
-    EXPECT_EQ(unit("/kubepods/burstable/pod" + uid + "/" + id), in_pod);
-    EXPECT_EQ(unit("/kubepods/besteffort/pod" + uid + "/crio-" + id), in_pod);
-    EXPECT_EQ(unit("/kubepods/pod" + uid + "/" + id), in_pod);
-    EXPECT_EQ(unit("/system.slice/k3s.service/kubepods/burstable/pod" + uid + "/" + id), in_pod);
+    EXPECT_EQ(unit("/kubepods/burstable/pod" + uid() + "/" + id()), in_pod());
+    EXPECT_EQ(unit("/kubepods/besteffort/pod" + uid() + "/crio-" + id()), in_pod());
+    EXPECT_EQ(unit("/kubepods/pod" + uid() + "/" + id()), in_pod());
+    EXPECT_EQ(unit("/system.slice/k3s.service/kubepods/burstable/pod" + uid() + "/" + id()),
+              in_pod());
 }
 
 TEST(Container, OfKubernetesIsFoundWhereOnlyTheKubeletUsesSystemdsNames) {
-    EXPECT_EQ(unit("/system.slice/containerd.service/kubepods-burstable-pod" + escaped_uid +
-                   ".slice:cri-containerd:" + id),
-              in_pod);
-    EXPECT_EQ(unit("/kubepods-besteffort-pod" + escaped_uid + ".slice:cri-containerd:" + id),
-              in_pod);
+    EXPECT_EQ(unit("/system.slice/containerd.service/kubepods-burstable-pod" + escaped_uid() +
+                   ".slice:cri-containerd:" + id()),
+              in_pod());
+    EXPECT_EQ(unit("/kubepods-besteffort-pod" + escaped_uid() + ".slice:cri-containerd:" + id()),
+              in_pod());
 }
 
 TEST(Container, OfKubernetesIsFoundBelowAnotherCgroupRoot) {
     EXPECT_EQ(unit("/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/"
                    "kubelet-kubepods-besteffort-pod" +
-                   escaped_uid + ".slice/cri-containerd-" + id + ".scope"),
-              in_pod);
-    EXPECT_EQ(unit("/kubelet/kubepods/besteffort/pod" + uid + "/" + id), in_pod);
+                   escaped_uid() + ".slice/cri-containerd-" + id() + ".scope"),
+              in_pod());
+    EXPECT_EQ(unit("/kubelet/kubepods/besteffort/pod" + uid() + "/" + id()), in_pod());
 }
 
 TEST(Container, OfAStaticPodHasTheHashThatIsItsUid) {
     const std::string hash = "8daa50c3a64c9ff60bb9eab7b44b56fd";
     EXPECT_EQ(unit("/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + hash +
-                   ".slice/cri-containerd-" + id + ".scope"),
+                   ".slice/cri-containerd-" + id() + ".scope"),
               "kubernetes/" + hash + "/0123456789ab");
-    EXPECT_EQ(unit("/kubepods/burstable/pod" + hash + "/" + id),
+    EXPECT_EQ(unit("/kubepods/burstable/pod" + hash + "/" + id()),
               "kubernetes/" + hash + "/0123456789ab");
 }
 
 TEST(Container, IsTheOutermostWhateverRunsInsideIt) {
-    EXPECT_EQ(unit("/system.slice/docker-" + id + ".scope/system.slice/nginx.service"),
+    EXPECT_EQ(unit("/system.slice/docker-" + id() + ".scope/system.slice/nginx.service"),
               "docker/0123456789ab");
-    EXPECT_EQ(unit("/machine.slice/libpod-" + id + ".scope/container/init.scope"),
+    EXPECT_EQ(unit("/machine.slice/libpod-" + id() + ".scope/container/init.scope"),
               "podman/0123456789ab");
-    EXPECT_EQ(unit("/docker/" + id + "/docker/" + other_id), "docker/0123456789ab");
-    EXPECT_EQ(unit("/docker/" + id + "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" +
-                   escaped_uid + ".slice/cri-containerd-" + other_id + ".scope"),
+    EXPECT_EQ(unit("/docker/" + id() + "/docker/" + other_id()), "docker/0123456789ab");
+    EXPECT_EQ(unit("/docker/" + id() +
+                   "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" + escaped_uid() +
+                   ".slice/cri-containerd-" + other_id() + ".scope"),
               "docker/0123456789ab");
 }
 
 TEST(Container, OfAnotherKindIsTheUnitThatItsManagerMade) {
     EXPECT_EQ(unit("/machine.slice/systemd-nspawn@web.service/payload/system.slice/nginx.service"),
               "systemd-nspawn@web.service");
-    EXPECT_EQ(unit("/system.slice/nerdctl-" + id + ".scope"), "nerdctl-" + id + ".scope");
+    EXPECT_EQ(unit("/system.slice/nerdctl-" + id() + ".scope"), "nerdctl-" + id() + ".scope");
 }
 
 TEST(Container, NeedsAnIdOf64HexadecimalDigits) {
     for (const std::string& bad :
-         {id.substr(1), id + "0", "g" + id.substr(1), "A" + id.substr(1), ""s, "x"s}) {
+         {id().substr(1), id() + "0", "g" + id().substr(1), "A" + id().substr(1), ""s, "x"s}) {
         EXPECT_EQ(unit("/system.slice/docker-" + bad + ".scope"), "docker-" + bad + ".scope");
         EXPECT_EQ(unit("/docker/" + bad), "");
     }
-    EXPECT_EQ(unit("/" + id), "");
-    EXPECT_EQ(unit("/docker/x/" + id), "");
-    EXPECT_EQ(unit("/pod" + uid + "/" + id), "") << "a pod outside of the kubelet's tree";
+    EXPECT_EQ(unit("/" + id()), "");
+    EXPECT_EQ(unit("/docker/x/" + id()), "");
+    EXPECT_EQ(unit("/pod" + uid() + "/" + id()), "") << "a pod outside of the kubelet's tree";
 }
 
 TEST(Unit, NamesAreTakenAsTheirBytes) {

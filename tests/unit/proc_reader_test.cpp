@@ -20,7 +20,10 @@ using namespace std::string_literals;
 
 namespace {
 
-const std::string stat_tail = " S 1 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 3 0 900 0 0\n";
+const std::string& stat_tail() {
+    static const std::string text = " S 1 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 3 0 900 0 0\n";
+    return text;
+}
 
 class Proc : public testing::Test {
 protected:
@@ -70,7 +73,7 @@ TEST_F(Proc, AFileInPlaceOfAProcessIsAnError) {
 }
 
 TEST_F(Proc, ReadsTheIdentityOfAProcess) {
-    tree.file("7/stat", "7 (a) \n(\x1b)" + stat_tail);
+    tree.file("7/stat", "7 (a) \n(\x1b)" + stat_tail());
     ProcessDir dir = process();
     const auto identity = dir.identity();
     ASSERT_TRUE(identity) << identity.error().message();
@@ -121,12 +124,12 @@ TEST_F(Proc, KnowsAKernelWithOurFiles) {
 }
 
 TEST_F(Proc, AProcessThatVanishesIsGoneFromItsOpenDirectoryToo) {
-    tree.file("7/stat", "7 (a)" + stat_tail);
+    tree.file("7/stat", "7 (a)" + stat_tail());
     tree.file("7/task/7/comm", "a\n");
     ProcessDir dir = process();
     ASSERT_TRUE(dir.identity());
     tree.remove("7");
-    tree.file("7/stat", "7 (another)" + stat_tail);
+    tree.file("7/stat", "7 (another)" + stat_tail());
     tree.directory("7/task/7");
     EXPECT_EQ(code_of(dir.identity()), ENOENT);
     EXPECT_EQ(code_of(dir.cgroup()), ENOENT);

@@ -16,11 +16,19 @@ using namespace std::string_literals;
 
 namespace {
 
-const std::string thread_text = "Version:\t2\nLength:\t33\nSlice:\tenabled\nPolicy:\tauto allow\n";
-const std::string process_text = "Threads:\t12\nUnregistered:\t1\nV1:\t3\nV2:\t8\n"
-                                 "Slice_enabled:\t3\nSlice_granted:\t1523\nSlice_yielded:\t1490\n"
-                                 "Slice_syscall:\t2\nSlice_expired:\t21\nSlice_revoked:\t10\n"
-                                 "Policy:\tlegacy deny\n";
+const std::string& thread_text() {
+    static const std::string text =
+        "Version:\t2\nLength:\t33\nSlice:\tenabled\nPolicy:\tauto allow\n";
+    return text;
+}
+const std::string& process_text() {
+    static const std::string text =
+        "Threads:\t12\nUnregistered:\t1\nV1:\t3\nV2:\t8\n"
+        "Slice_enabled:\t3\nSlice_granted:\t1523\nSlice_yielded:\t1490\n"
+        "Slice_syscall:\t2\nSlice_expired:\t21\nSlice_revoked:\t10\n"
+        "Policy:\tlegacy deny\n";
+    return text;
+}
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
     const std::size_t at = text.find(from);
@@ -41,7 +49,7 @@ int process_code(std::string_view text) {
 } // namespace
 
 TEST(ThreadRseq, HasTheRegistrationAndThePolicy) {
-    const auto thread = parse_thread_rseq(thread_text);
+    const auto thread = parse_thread_rseq(thread_text());
     ASSERT_TRUE(thread) << thread.error().message();
     EXPECT_EQ(thread->registration,
               (Registration{
@@ -84,7 +92,7 @@ TEST(ThreadRseq, MayHaveItsKeysInAnyOrder) {
 TEST(ThreadRseq, WithAKeyTwiceIsRefused) {
     for (const std::string line : {"Version:\t2\n", "Length:\t33\n", "Slice:\tenabled\n",
                                    "Policy:\tauto allow\n", "Version:\t1\n"}) {
-        EXPECT_EQ(thread_code(thread_text + line), EPROTO) << line;
+        EXPECT_EQ(thread_code(thread_text() + line), EPROTO) << line;
     }
 }
 
@@ -99,8 +107,8 @@ TEST(ThreadRseq, WithABadNumberIsRefused) {
 }
 
 TEST(ThreadRseq, CutOffAnywhereBeforeTheEndOfALineIsRefused) {
-    for (std::size_t length = 0; length < thread_text.size(); length++) {
-        const std::string_view text = std::string_view(thread_text).substr(0, length);
+    for (std::size_t length = 0; length < thread_text().size(); length++) {
+        const std::string_view text = std::string_view(thread_text()).substr(0, length);
         if (length == 0 || text.back() != '\n') {
             EXPECT_EQ(thread_code(text), EPROTO) << text;
         }
@@ -119,7 +127,7 @@ TEST(ThreadRseq, ThatIsNoSuchFileIsRefused) {
 }
 
 TEST(ProcessRseq, HasTheThreadsByModeAndTheSlices) {
-    const auto process = parse_process_rseq(process_text);
+    const auto process = parse_process_rseq(process_text());
     ASSERT_TRUE(process) << process.error().message();
     EXPECT_EQ(process->threads, (ModeCounts{.v1 = 3, .v2 = 8, .none = 1}));
     EXPECT_EQ(process->slice_enabled, 3U);
@@ -136,21 +144,21 @@ TEST(ProcessRseq, NeedsEveryCount) {
          {"Threads", "Unregistered", "V1", "V2", "Slice_enabled", "Slice_granted", "Slice_yielded",
           "Slice_syscall", "Slice_expired", "Slice_revoked"}) {
         const std::string other = "X" + key;
-        EXPECT_EQ(process_code(replaced('\n' + process_text, '\n' + key, '\n' + other)), EPROTO)
+        EXPECT_EQ(process_code(replaced('\n' + process_text(), '\n' + key, '\n' + other)), EPROTO)
             << key;
     }
-    EXPECT_EQ(process_code(replaced(process_text, "Policy", "Guideline")), 0);
+    EXPECT_EQ(process_code(replaced(process_text(), "Policy", "Guideline")), 0);
 }
 
 TEST(ProcessRseq, WhoseCountsDoNotAddUpIsRefused) {
-    EXPECT_EQ(process_code(replaced(process_text, "V2:\t8", "V2:\t9")), EPROTO);
-    EXPECT_EQ(process_code(replaced(process_text, "Threads:\t12", "Threads:\t11")), EPROTO);
-    EXPECT_EQ(process_code(replaced(process_text, "Threads:\t12", "Threads:\t0")), EPROTO);
+    EXPECT_EQ(process_code(replaced(process_text(), "V2:\t8", "V2:\t9")), EPROTO);
+    EXPECT_EQ(process_code(replaced(process_text(), "Threads:\t12", "Threads:\t11")), EPROTO);
+    EXPECT_EQ(process_code(replaced(process_text(), "Threads:\t12", "Threads:\t0")), EPROTO);
 }
 
 TEST(ProcessRseq, WhoseCountsAddUpOnlyIn32BitsIsRefused) {
     // 4294967295 + 1 + 12 is 12 in 32 bits
-    std::string text = replaced(process_text, "V1:\t3", "V1:\t4294967295");
+    std::string text = replaced(process_text(), "V1:\t3", "V1:\t4294967295");
     text = replaced(text, "V2:\t8", "V2:\t12");
     EXPECT_EQ(process_code(text), EPROTO);
 }
@@ -158,14 +166,14 @@ TEST(ProcessRseq, WhoseCountsAddUpOnlyIn32BitsIsRefused) {
 TEST(ProcessRseq, HoldsCountsAtTheirLimits) {
     const std::string most = std::to_string(std::numeric_limits<std::uint64_t>::max());
     const auto process = parse_process_rseq(
-        replaced(process_text, "Slice_granted:\t1523", "Slice_granted:\t" + most));
+        replaced(process_text(), "Slice_granted:\t1523", "Slice_granted:\t" + most));
     ASSERT_TRUE(process);
     EXPECT_EQ(process->slices.granted, std::numeric_limits<std::uint64_t>::max());
-    EXPECT_EQ(process_code(replaced(process_text, "Slice_granted:\t1523",
+    EXPECT_EQ(process_code(replaced(process_text(), "Slice_granted:\t1523",
                                     "Slice_granted:\t18446744073709551616")),
               EPROTO);
     EXPECT_EQ(
-        process_code(replaced(process_text, "Slice_enabled:\t3", "Slice_enabled:\t4294967296")),
+        process_code(replaced(process_text(), "Slice_enabled:\t3", "Slice_enabled:\t4294967296")),
         EPROTO);
 }
 
@@ -178,21 +186,22 @@ TEST(ProcessRseq, OfAProcessThatHasEndedHasNoThreads) {
 }
 
 TEST(ProcessRseq, WithAKeyTwiceOrABadNumberIsRefused) {
-    EXPECT_EQ(process_code(process_text + "V1:\t3\n"), EPROTO);
-    EXPECT_EQ(process_code(replaced(process_text, "V1:\t3", "V1:\t-3")), EPROTO);
-    EXPECT_EQ(process_code(replaced(process_text, "V1:\t3", "V1:\t")), EPROTO);
-    EXPECT_EQ(process_code(replaced(process_text, "Slice_expired:\t21", "Slice_expired:\t2 1")),
+    EXPECT_EQ(process_code(process_text() + "V1:\t3\n"), EPROTO);
+    EXPECT_EQ(process_code(replaced(process_text(), "V1:\t3", "V1:\t-3")), EPROTO);
+    EXPECT_EQ(process_code(replaced(process_text(), "V1:\t3", "V1:\t")), EPROTO);
+    EXPECT_EQ(process_code(replaced(process_text(), "Slice_expired:\t21", "Slice_expired:\t2 1")),
               EPROTO);
 }
 
 TEST(ProcessRseq, CutOffAnywhereBeforeThePolicyIsRefused) {
-    const std::size_t policy = process_text.find("Policy");
+    const std::size_t policy = process_text().find("Policy");
     for (std::size_t length = 0; length < policy; length++) {
-        EXPECT_EQ(process_code(std::string_view(process_text).substr(0, length)), EPROTO) << length;
+        EXPECT_EQ(process_code(std::string_view(process_text()).substr(0, length)), EPROTO)
+            << length;
     }
 }
 
 TEST(ProcessRseq, IsNotTheFileOfAThread) {
-    EXPECT_EQ(process_code(thread_text), EPROTO);
-    EXPECT_EQ(thread_code(process_text), EPROTO);
+    EXPECT_EQ(process_code(thread_text()), EPROTO);
+    EXPECT_EQ(thread_code(process_text()), EPROTO);
 }

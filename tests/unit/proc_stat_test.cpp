@@ -92,6 +92,7 @@ TEST(ParseStat, RefusesWhatIsNoStat) {
     EXPECT_EQ(code_of("1 x S 1\n"), EPROTO);
     EXPECT_EQ(code_of(")(\n"), EPROTO);
     EXPECT_EQ(code_of("1 (x)\n"), EPROTO);
+    EXPECT_EQ(code_of("1 ) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 900 0 (\n"), EPROTO);
     EXPECT_EQ(code_of(std::string(4096, '\0')), EPROTO);
     EXPECT_EQ(code_of("\x7f"
                       "ELF\x02\x01\x01(\0)\0\n"),
