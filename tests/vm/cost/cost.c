@@ -10,6 +10,8 @@
 //   operation  mode  batch  minimum  median     (the last two in nanoseconds for the whole batch)
 
 #define _GNU_SOURCE
+#include "registered.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -25,38 +27,7 @@
 #include <unistd.h>
 
 enum { sample_count = 60, warm_up = 5, settle_seconds = 6 };
-enum { at_rseq_feature_size = 27, at_rseq_align = 28 };
 enum { membarrier_private_expedited_rseq = 1 << 7, membarrier_register_rseq = 1 << 8 };
-enum { v1_length = 32, area_size = 256 };
-static const uint32_t signature = 0x53053053;
-
-enum mode { unregistered, v1, v2 };
-static const char* const mode_names[] = {"unregistered", "v1", "v2"};
-static enum mode mode;
-
-static __thread _Alignas(256) unsigned char area[area_size];
-
-static void die(const char* what) {
-    fprintf(stderr, "cost: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static uint32_t v2_length(void) {
-    return (uint32_t)getauxval(at_rseq_feature_size);
-}
-
-// Registers the calling thread as the mode asks for.
-static void register_thread(void) {
-    if (mode == unregistered) {
-        return;
-    }
-    const uint32_t length = mode == v1 ? v1_length : v2_length();
-    const int32_t uninitialized = -1;
-    memcpy(area + 4, &uninitialized, sizeof uninitialized);
-    if (syscall(SYS_rseq, area, length, 0, signature) != 0) {
-        die("rseq");
-    }
-}
 
 static uint64_t now(void) {
     struct timespec t;
