@@ -123,7 +123,7 @@ public:
 };
 
 /// The kernel that this process runs on. Its subjects are threads of forked children, each ended
-/// after `patience`; by itself a subject gives up after a second.
+/// after `patience`; by itself a subject gives up after three seconds.
 [[nodiscard]] std::unique_ptr<Kernel>
 running_kernel(std::chrono::milliseconds patience = std::chrono::seconds(4));
 

@@ -161,7 +161,7 @@ void set_up(Stage& stage) {
     ::sched_setscheduler(0, SCHED_OTHER, &ordinary);
 
     stage.deadline = now();
-    stage.deadline.tv_sec += 1;
+    stage.deadline.tv_sec += 3; // used up on very busy machines alone
 }
 
 void serve(Stage& stage) {
