@@ -36,7 +36,7 @@ protected:
         }
         for (const ZooProcess& zoo : zoos()) {
             for (const auto& [tid, length] : zoo.threads) {
-                oracle_answer answer{};
+                OracleAnswer answer{};
                 const int error = ask_oracle(tid, &answer);
                 if (error == 0) {
                     answers()[tid] = answer.address != 0 ? answer.length : 0;
