@@ -106,7 +106,7 @@ TEST_F(Oracle, TheBpfIteratorAgreesForEveryThread) {
 TEST_F(Oracle, TheProberAgreesForEveryThread) {
     std::size_t compared = 0;
     for (const ZooProcess& zoo : zoos()) {
-        const auto threads = ptrace::probe_process(zoo.child.pid());
+        const auto threads = ptrace::probe_process(zoo.child.pid(), std::chrono::seconds(10));
         ASSERT_TRUE(threads) << threads.error().message();
         for (const auto& [tid, registration] : *threads) {
             ASSERT_TRUE(registration) << registration.error().message();
