@@ -16,11 +16,11 @@ namespace {
 
 constexpr std::uint64_t nanoseconds_per_second = 1'000'000'000;
 
-using Record = ::rseq_thread_record;
+using Record = RseqThreadRecord;
 static_assert(sizeof(Record) == 48 && std::has_unique_object_representations_v<Record>,
               "both sides must agree on every byte");
 
-bool is_set(const Record& record, rseq_record_flag flag) {
+bool is_set(const Record& record, RseqRecordFlag flag) {
     return (record.flags & flag) != 0;
 }
 

@@ -20,7 +20,7 @@ namespace {
 constexpr ino_t initial_pid_namespace = 0xEFFFFFFC;
 
 /// One read(2) never returns more than the kernel's own buffer for iterators, eight pages.
-constexpr std::size_t read_size = 64 * 1024;
+constexpr std::size_t read_size = 64UL * 1024;
 
 /// What the kernel's own headers call ENOTSUPP: not for user space, but bpf(2) returns it.
 constexpr int kernel_enotsupp = 524;

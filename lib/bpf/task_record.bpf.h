@@ -101,7 +101,7 @@ struct bpf_iter__task {
 #pragma clang attribute pop
 
 static __always_inline void read_split(const struct task_struct___split* task,
-                                       struct rseq_thread_record* record) {
+                                       struct RseqThreadRecord* record) {
     record->flags |= RSEQ_RECORD_LAYOUT_KNOWN;
     if (task->rseq == 0) {
         return;
@@ -114,7 +114,7 @@ static __always_inline void read_split(const struct task_struct___split* task,
 }
 
 static __always_inline void read_data(const struct task_struct___data* task,
-                                      struct rseq_thread_record* record) {
+                                      struct RseqThreadRecord* record) {
     record->flags |= RSEQ_RECORD_LAYOUT_KNOWN;
     if (bpf_core_field_exists(task->rseq.slice)) {
         record->flags |= RSEQ_RECORD_SLICE_BUILT;
@@ -135,7 +135,7 @@ static __always_inline void read_data(const struct task_struct___data* task,
 
 static __always_inline int write_record(const struct bpf_iter__task* ctx,
                                         const struct task_struct* task, __u32 tgid, __u32 tid) {
-    struct rseq_thread_record record = {.tgid = tgid, .tid = tid};
+    struct RseqThreadRecord record = {.tgid = tgid, .tid = tid};
 
     // A zombie keeps its last registration, which nothing will ever use.
     if (task->exit_state != 0) {

@@ -8,8 +8,8 @@
 
 #define RSEQ_RECORD_COMM_SIZE 16
 
-/* Bits of rseq_thread_record::flags. */
-enum rseq_record_flag {
+/* Bits of RseqThreadRecord::flags. */
+enum RseqRecordFlag {
     RSEQ_RECORD_KERNEL_THREAD = 1 << 0,
     RSEQ_RECORD_REGISTERED = 1 << 1,
     /* This kernel has the members of task_struct that tell about a registration. Without this bit
@@ -23,7 +23,7 @@ enum rseq_record_flag {
 
 #define RSEQ_RECORD_ALL_FLAGS 0x3f
 
-struct rseq_thread_record {
+struct RseqThreadRecord {
     /* Start of the thread group's leader in nanoseconds of CLOCK_BOOTTIME. */
     unsigned long long leader_start;
     /* Inode number of the directory in the cgroup v2 hierarchy. */

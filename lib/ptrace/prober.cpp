@@ -44,6 +44,8 @@ public:
     }
     SignalsHeld(const SignalsHeld&) = delete;
     SignalsHeld& operator=(const SignalsHeld&) = delete;
+    SignalsHeld(SignalsHeld&&) = delete;
+    SignalsHeld& operator=(SignalsHeld&&) = delete;
     ~SignalsHeld() { pthread_sigmask(SIG_SETMASK, &previous_, nullptr); }
 
 private:

@@ -11,9 +11,9 @@
 
 namespace rseq::ptrace {
 
-/// How long a thread may take to stop. A thread that runs or sleeps takes microseconds; one in an
-/// uninterruptible sleep may take for ever.
-inline constexpr std::chrono::milliseconds default_limit{100};
+/// How long a thread may take to stop. A thread that runs or sleeps takes microseconds, more only
+/// where processors are scarce; one in an uninterruptible sleep may take for ever.
+inline constexpr std::chrono::milliseconds default_limit{500};
 
 /// Asks the kernel what thread `tid` has registered (PTRACE_GET_RSEQ_CONFIGURATION, ptrace(2)). The
 /// thread is stopped for some microseconds and let go in every case, even if this process is killed

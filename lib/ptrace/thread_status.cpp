@@ -14,7 +14,7 @@ namespace rseq::ptrace {
 namespace {
 
 /// The file has some 60 lines; the longest, of groups, has at most 65,536 numbers.
-constexpr std::size_t largest_status = 1024 * 1024;
+constexpr std::size_t largest_status = 1024UL * 1024;
 
 } // namespace
 

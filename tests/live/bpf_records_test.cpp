@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t user_hz = 100;
 
-rseq_thread_record sane() {
+RseqThreadRecord sane() {
     return {.leader_start = 123'456'789'012,
             .cgroup_id = 77,
             .tgid = 10,
@@ -26,17 +26,17 @@ rseq_thread_record sane() {
             .comm = "worker"};
 }
 
-Result<std::vector<ThreadObservation>> decode(const rseq_thread_record& record) {
+Result<std::vector<ThreadObservation>> decode(const RseqThreadRecord& record) {
     return bpf::decode_records(std::as_bytes(std::span(&record, 1)), user_hz);
 }
 
-ThreadObservation decoded(const rseq_thread_record& record) {
+ThreadObservation decoded(const RseqThreadRecord& record) {
     const auto threads = decode(record);
     EXPECT_TRUE(threads) << threads.error().message();
     return threads && threads->size() == 1 ? threads->front() : ThreadObservation{};
 }
 
-void expect_refused(const rseq_thread_record& record) {
+void expect_refused(const RseqThreadRecord& record) {
     const auto threads = decode(record);
     ASSERT_FALSE(threads);
     EXPECT_EQ(threads.error().code, EPROTO);
@@ -105,11 +105,11 @@ TEST(BpfRecords, ANameWithoutAnEndIsCut) {
 }
 
 TEST(BpfRecords, AnyNumberOfBytesThatIsNotWholeRecordsIsRefused) {
-    const std::array<rseq_thread_record, 2> records{sane(), sane()};
+    const std::array<RseqThreadRecord, 2> records{sane(), sane()};
     const auto bytes = std::as_bytes(std::span(records));
     for (std::size_t size = 0; size <= bytes.size(); ++size) {
         const auto threads = bpf::decode_records(bytes.first(size), user_hz);
-        const bool whole = size % sizeof(rseq_thread_record) == 0;
+        const bool whole = size % sizeof(RseqThreadRecord) == 0;
         EXPECT_EQ(threads.has_value(), whole) << size;
         if (!whole) {
             EXPECT_EQ(threads.error().code, EPROTO);
@@ -139,7 +139,7 @@ TEST(BpfRecords, ThreadsThatCannotBeAreRefused) {
 }
 
 TEST(BpfRecords, NonsenseBytesAreRefusedAndNotRead) {
-    std::array<std::byte, 10 * sizeof(rseq_thread_record)> bytes;
+    std::array<std::byte, 10 * sizeof(RseqThreadRecord)> bytes;
     bytes.fill(std::byte{0xff});
     const auto threads = bpf::decode_records(bytes, user_hz);
     ASSERT_FALSE(threads);

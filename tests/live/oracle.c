@@ -13,7 +13,7 @@ static long trace(long request, pid_t tid, uintptr_t address, uintptr_t data) {
     return syscall(SYS_ptrace, request, tid, address, data);
 }
 
-int ask_oracle(pid_t tid, struct oracle_answer* answer) {
+int ask_oracle(pid_t tid, struct OracleAnswer* answer) {
     struct ptrace_rseq_configuration configuration = {0};
     int status;
     int error = 0;

@@ -9,13 +9,13 @@ extern "C" {
 
 /* What a thread has registered for rseq, found out in the plainest way there is and sharing nothing
  * with the code under test: PTRACE_ATTACH, wait, PTRACE_GET_RSEQ_CONFIGURATION, PTRACE_DETACH. */
-struct oracle_answer {
+struct OracleAnswer {
     unsigned long long address; /* 0: not registered */
     unsigned length;            /* bytes; without meaning if not registered */
 };
 
 /* 0, or the errno of what failed. */
-int ask_oracle(pid_t tid, struct oracle_answer* answer);
+int ask_oracle(pid_t tid, struct OracleAnswer* answer);
 
 #ifdef __cplusplus
 }

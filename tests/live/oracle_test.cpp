@@ -36,7 +36,7 @@ protected:
         }
         for (const ZooProcess& zoo : zoos()) {
             for (const auto& [tid, length] : zoo.threads) {
-                oracle_answer answer{};
+                OracleAnswer answer{};
                 const int error = ask_oracle(tid, &answer);
                 if (error == 0) {
                     answers()[tid] = answer.address != 0 ? answer.length : 0;
@@ -106,7 +106,7 @@ TEST_F(Oracle, TheBpfIteratorAgreesForEveryThread) {
 TEST_F(Oracle, TheProberAgreesForEveryThread) {
     std::size_t compared = 0;
     for (const ZooProcess& zoo : zoos()) {
-        const auto threads = ptrace::probe_process(zoo.child.pid());
+        const auto threads = ptrace::probe_process(zoo.child.pid(), std::chrono::seconds(10));
         ASSERT_TRUE(threads) << threads.error().message();
         for (const auto& [tid, registration] : *threads) {
             ASSERT_TRUE(registration) << registration.error().message();

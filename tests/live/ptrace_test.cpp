@@ -62,7 +62,7 @@ protected:
         EXPECT_TRUE(eventually([&] { return thread_state(child.pid()) == 'S'; }));
         const auto end = std::chrono::steady_clock::now() + 300ms;
         for (int i = 0; i < 200 && std::chrono::steady_clock::now() < end; ++i) {
-            const auto answer = ptrace::probe_thread(child.pid(), 5s);
+            const auto answer = ptrace::probe_thread(child.pid(), 10s);
             EXPECT_TRUE(answer) << answer.error().message();
         }
         EXPECT_EQ(shared_.error, -1) << "the sleep is over before it was woken";
@@ -81,7 +81,7 @@ TEST_F(Prober, LeavesAStoppedProcessStopped) {
     ASSERT_EQ(waitpid(zoo->child.pid(), nullptr, WUNTRACED), zoo->child.pid());
     for (int round = 0; round < 20; ++round) {
         for (const auto& [tid, length] : zoo->threads) {
-            const auto answer = ptrace::probe_thread(tid);
+            const auto answer = ptrace::probe_thread(tid, 10s);
             ASSERT_TRUE(answer) << answer.error().message();
             EXPECT_TRUE(answer->registered);
             ASSERT_TRUE(eventually([tid = tid] { return thread_state(tid) == 'T'; }))
@@ -153,7 +153,7 @@ TEST_F(Prober, LeavesABlockedSignalPending) {
     const std::string pending = status_value(child.pid(), "ShdPnd");
     EXPECT_NE(pending, "0000000000000000");
     for (int i = 0; i < 50; ++i) {
-        const auto answer = ptrace::probe_thread(child.pid());
+        const auto answer = ptrace::probe_thread(child.pid(), 10s);
         ASSERT_TRUE(answer) << answer.error().message();
     }
     EXPECT_EQ(status_value(child.pid(), "ShdPnd"), pending);
@@ -193,7 +193,7 @@ TEST_F(Prober, LosesNoSignalThatArrivesWhileItProbes) {
     });
     int probes = 0;
     for (; !done || probes < 100; ++probes) {
-        const auto answer = ptrace::probe_thread(child.pid());
+        const auto answer = ptrace::probe_thread(child.pid(), 10s);
         ASSERT_TRUE(answer) << answer.error().message();
     }
     sender.join();
@@ -227,16 +227,16 @@ TEST_F(Prober, RefusesItsOwnProcess) {
 
 TEST_F(Prober, SaysThatAThreadIsGone) {
     for (const pid_t tid : {0, -1, INT_MIN, INT_MAX}) {
-        const auto answer = ptrace::probe_thread(tid);
+        const auto answer = ptrace::probe_thread(tid, 10s);
         ASSERT_FALSE(answer) << tid;
         EXPECT_EQ(answer.error().code, ESRCH) << tid;
     }
     Child child([] { return 0; });
     ASSERT_TRUE(eventually([&] { return thread_state(child.pid()) == 'Z'; }));
-    const auto zombie = ptrace::probe_thread(child.pid());
+    const auto zombie = ptrace::probe_thread(child.pid(), 10s);
     ASSERT_FALSE(zombie);
     EXPECT_EQ(zombie.error().code, ESRCH);
-    const auto process = ptrace::probe_process(child.pid());
+    const auto process = ptrace::probe_process(child.pid(), 10s);
     ASSERT_FALSE(process);
     EXPECT_EQ(process.error().code, ESRCH);
 }
@@ -285,7 +285,7 @@ TEST_F(Prober, SurvivesThreadsThatEndWhileTheyAreProbed) {
         return 0;
     });
     for (int i = 0; i < 300; ++i) {
-        const auto threads = ptrace::probe_process(child.pid());
+        const auto threads = ptrace::probe_process(child.pid(), 10s);
         ASSERT_TRUE(threads) << threads.error().message();
         for (const auto& [tid, answer] : *threads) {
             EXPECT_TRUE(answer) << answer.error().message();

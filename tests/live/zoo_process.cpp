@@ -23,6 +23,7 @@ std::string zoo_folder() {
 Child::Child(const std::vector<std::string>& command)
     : Child([&command] {
           std::vector<char*> arguments;
+          arguments.reserve(command.size() + 1);
           for (const std::string& word : command) {
               arguments.push_back(const_cast<char*>(word.c_str()));
           }
@@ -37,7 +38,7 @@ Child::Child(const std::function<int()>& body) {
     if (pipe2(input, O_CLOEXEC) != 0 || pipe2(output, O_CLOEXEC) != 0) {
         throw std::runtime_error("no pipes");
     }
-    std::fflush(nullptr);
+    static_cast<void>(std::fflush(nullptr));
     pid_ = fork();
     if (pid_ == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -72,7 +73,7 @@ Child::~Child() {
         close(input_);
     }
     if (output_ != nullptr) {
-        std::fclose(output_);
+        static_cast<void>(std::fclose(output_));
     }
 }
 
