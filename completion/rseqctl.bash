@@ -71,7 +71,10 @@ _rseqctl() {
         if [[ -n $candidate && $candidate == "$cur"* ]]; then
             candidate=$before$candidate
             candidate=${candidate#"$kept"}
-            COMPREPLY+=("$(printf '%q' "$candidate")")
+            if [[ $candidate == *[^a-zA-Z0-9_.,:=@/-]* ]]; then
+                candidate=$(printf '%q' "$candidate")
+            fi
+            COMPREPLY+=("$candidate")
         fi
     done <<<"$candidates"
 }
