@@ -11,8 +11,10 @@
 namespace rseq::verify {
 namespace {
 
-/// How often a subject tries to be disturbed by nothing but what it asked for.
-constexpr unsigned most_attempts = 64;
+/// How often a subject tries to be disturbed, and how often it may be disturbed by more than what
+/// it asked for. On a busy machine most attempts end before the disturbance comes.
+constexpr unsigned most_attempts = 4096;
+constexpr unsigned most_hits = 64;
 
 /// The ID fields that this kernel has: node_id and mm_cid came later, with the feature size.
 FieldSet fields_of(std::uint32_t feature_size) {
@@ -65,7 +67,8 @@ void test_ids(Subject& subject, Disturbance how, const FieldSet& fields, unsigne
     note.dared = true;
     unsigned good = 0;
     unsigned hits = 0;
-    for (unsigned attempt = 0; attempt < most_attempts && !subject.out_of_time(); ++attempt) {
+    for (unsigned attempt = 0;
+         attempt < most_attempts && hits < most_hits && !subject.out_of_time(); ++attempt) {
         const Exposure exposure = subject.expose(how, fields);
         if (exposure.error != 0) {
             note_error(note, how, exposure.error);
@@ -98,7 +101,8 @@ void test_section(Subject& subject, Disturbance how, std::uint32_t length, Note&
     }
     note.dared = true;
     unsigned hits = 0;
-    for (unsigned attempt = 0; attempt < most_attempts && !subject.out_of_time(); ++attempt) {
+    for (unsigned attempt = 0;
+         attempt < most_attempts && hits < most_hits && !subject.out_of_time(); ++attempt) {
         const SectionRun run = subject.run_section(how);
         if (run.error == ENOTSUP) {
             note.say(Verdict::not_tested, "no critical section for this architecture");
