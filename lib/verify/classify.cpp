@@ -15,7 +15,7 @@ namespace {
 
 /// How often each is seen before it is believed: one rewriting may be a chance change of an ID.
 constexpr unsigned rounds = 4;
-constexpr unsigned most_attempts = 64;
+constexpr unsigned most_attempts = 4096;
 constexpr FieldSet only_cpu_id_start{true, false, false, false};
 
 /// The shortest registration that a kernel with two modes may take for v2.
