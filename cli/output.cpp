@@ -16,6 +16,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <map>
+#include <string>
 
 namespace rseq::cli {
 
@@ -104,9 +105,17 @@ void add_output_options(CLI::App& verb, OutputOptions& options) {
                                                            {"pretty", JsonFormat::pretty}};
     verb.add_option("--json", options.json, "Print JSON: short, pretty or off")
         ->option_text("FORMAT")
-        ->transform(CLI::Transformer(formats).description(""))
-        ->check(CLI::IsMember({JsonFormat::off, JsonFormat::short_form, JsonFormat::pretty})
-                    .description(""));
+        // Not CLI::CheckedTransformer, which takes the numbers of the enumeration too.
+        ->transform(CLI::Validator(
+            [](std::string& word) {
+                const auto format = formats.find(word);
+                if (format == formats.end()) {
+                    return "'" + word + "' is none of short, pretty, off";
+                }
+                word = std::to_string(static_cast<int>(format->second));
+                return std::string();
+            },
+            ""));
     verb.add_flag("--no-legend", options.no_legend, "Print neither headers nor closing remarks");
     verb.add_flag("--no-pager", options.no_pager, "Do not pipe the output into a pager");
 }

@@ -110,7 +110,8 @@ Verb add_status(CLI::App& program) {
                      "Only processes in these modes: v1, v2, mixed, none, unknown")
         ->option_text("MODE[,MODE]...");
     verb->add_option("--unit", options->units, "Only processes of units that match the glob")
-        ->option_text("GLOB");
+        ->option_text("GLOB")
+        ->allow_extra_args(false); // what follows the glob is a target
     verb->add_flag("--probe", options->probe,
                    "Ask every thread with ptrace, which stops it for microseconds");
     verb->add_flag("--all", options->all, "Kernel threads too");
