@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace rseq {
@@ -17,18 +17,15 @@ Result<UniqueFd> open_directory(const std::string& path) {
 }
 
 Result<void> read_file(int dir_fd, const char* path, std::size_t limit, std::string& buffer) {
-    constexpr std::size_t first_chunk = 4096;
-
     UniqueFd fd(::openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     if (!fd) {
         return fail_errno(std::string("cannot open ") + path);
     }
-    // One byte more than the limit, so that a file of exactly the limit is told from a longer one.
-    const std::size_t most = limit + 1;
-    std::size_t used = 0;
-    buffer.resize(std::min(most, std::max(first_chunk, buffer.capacity())));
+    buffer.clear();
+    // Read here first: a string that makes room fills it with zeros, for every file anew.
+    std::array<char, 4096> chunk;
     for (;;) {
-        const ssize_t n = ::read(fd.get(), buffer.data() + used, buffer.size() - used);
+        const ssize_t n = ::read(fd.get(), chunk.data(), chunk.size());
         if (n < 0) {
             if (errno == EINTR) {
                 continue;
@@ -40,16 +37,12 @@ Result<void> read_file(int dir_fd, const char* path, std::size_t limit, std::str
         if (n == 0) {
             break;
         }
-        used += static_cast<std::size_t>(n);
-        if (used > limit) {
+        buffer.append(chunk.data(), static_cast<std::size_t>(n));
+        if (buffer.size() > limit) {
             buffer.clear();
             return fail(EFBIG, std::string("cannot read ") + path);
         }
-        if (used == buffer.size()) {
-            buffer.resize(std::min(most, buffer.size() * 2));
-        }
     }
-    buffer.resize(used);
     return {};
 }
 

@@ -85,7 +85,13 @@ void run_take(unsigned rounds) {
     KernelFacts facts;
     facts.kernel_class = KernelClass::historical;
     for (unsigned i = 0; i < rounds; i++) {
-        measure("load", [] { return bpf::TaskIterator::load().has_value(); });
+        measure("load", [] {
+            const auto loaded = bpf::TaskIterator::load();
+            if (!loaded) {
+                std::fprintf(stderr, "%s\n", loaded.error().message().c_str());
+            }
+            return loaded.has_value();
+        });
         measure("take", [&] { return snapshot::take(reader, facts, {}).has_value(); });
     }
 }

@@ -342,7 +342,7 @@ TEST_F(ProcfsSnapshot, AProcessThatThisUserMayNotReadIsUnknownAndSaysWhy) {
     const Process eight = take_one(8);
     EXPECT_EQ(eight.key.pid, 8);
     EXPECT_EQ(eight.mode(), Mode::unknown);
-    EXPECT_EQ(reason, "cannot open /proc/8: Permission denied");
+    EXPECT_EQ(reason, "cannot open stat: Permission denied");
 
     const Process nine = take_one(9, true);
     EXPECT_EQ(nine.threads, ModeCounts{.unknown = 1});
