@@ -72,7 +72,7 @@ Exit run_status(const StatusOptions& options) {
 
     snapshot::Options wanted{.probe = options.probe,
                              .threads = options.threads,
-                             .kernel_threads = options.all,
+                             .kernel_threads = options.all || !targets->pids.empty(),
                              .only = std::nullopt};
     if (!targets->pids.empty() && targets->units.empty()) {
         wanted.only = targets->pids;

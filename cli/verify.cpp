@@ -6,6 +6,7 @@
 #include "cli/verb.h"
 #include "verify/classify.h"
 
+#include <exception>
 #include <memory>
 #include <string>
 
@@ -114,7 +115,13 @@ Verb add_verify(CLI::App& program) {
                   "it cannot be said");
     add_output_options(*verb, *output);
     return {verb, [output] {
-                return run_verify(*output);
+                try {
+                    return run_verify(*output);
+                } catch (const std::exception& error) {
+                    // Not the status that says that a guarantee is lost.
+                    print_error(error.what());
+                    return Exit::unknown;
+                }
             }};
 }
 

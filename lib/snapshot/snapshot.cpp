@@ -17,6 +17,21 @@ bool Context::wants(pid_t pid, bool kernel_thread) const {
     return std::binary_search(options.only->begin(), options.only->end(), pid);
 }
 
+namespace {
+
+/// What a v2 thread may do with slices that it has not enabled.
+SliceState slices_of_v2(const Context& context, const Process& process) {
+    if (context.facts.slices == Availability::no) {
+        return SliceState::unavailable;
+    }
+    if (process.policy && process.policy->slice == PolicySlice::deny) {
+        return SliceState::denied;
+    }
+    return context.facts.slices == Availability::yes ? SliceState::available : SliceState::unknown;
+}
+
+} // namespace
+
 void add_thread(const Context& context, Process& process, pid_t tid, std::string comm,
                 const std::optional<Registration>& registration) {
     Thread thread;
@@ -29,9 +44,7 @@ void add_thread(const Context& context, Process& process, pid_t tid, std::string
     if (thread.mode == Mode::none || thread.mode == Mode::v1) {
         thread.slice = SliceState::unavailable;
     } else if (thread.mode == Mode::v2 && thread.slice == SliceState::unknown) {
-        thread.slice = context.facts.slices == Availability::yes  ? SliceState::available
-                       : context.facts.slices == Availability::no ? SliceState::unavailable
-                                                                  : SliceState::unknown;
+        thread.slice = slices_of_v2(context, process);
     }
     process.threads.add(thread.mode);
     process.slice_enabled += thread.slice == SliceState::enabled ? 1U : 0U;
@@ -45,14 +58,12 @@ void judge_slices(const Context& context, Process& process) {
     const Mode mode = process.mode();
     if (process.slice_enabled > 0) {
         process.slice = SliceState::enabled;
-    } else if (mode == Mode::none || mode == Mode::v1 || context.facts.slices == Availability::no) {
+    } else if (mode == Mode::none || mode == Mode::v1) {
         process.slice = SliceState::unavailable;
-    } else if (process.policy && process.policy->slice == PolicySlice::deny) {
-        process.slice = SliceState::denied;
-    } else if (process.threads.v2 > 0 && context.facts.slices == Availability::yes) {
-        process.slice = SliceState::available;
-    } else {
-        process.slice = SliceState::unknown;
+    } else if (process.threads.v2 > 0) {
+        process.slice = slices_of_v2(context, process);
+    } else if (context.facts.slices == Availability::no) {
+        process.slice = SliceState::unavailable;
     }
 }
 
@@ -93,6 +104,24 @@ Result<std::vector<pid_t>> wanted_processes(const Context& context) {
     return context.reader.processes();
 }
 
+namespace {
+
+Result<Snapshot> from_best_source(const Context& context) {
+    if (context.options.probe) {
+        return from_ptrace(context);
+    }
+    if (context.reader.has_rseq_files()) {
+        return from_procfs(context);
+    }
+    auto snapshot = from_bpf(context);
+    if (!snapshot) {
+        return from_nothing(context, snapshot.error().message());
+    }
+    return snapshot;
+}
+
+} // namespace
+
 Result<Snapshot> take(const proc::ProcReader& reader, const KernelFacts& facts,
                       const Options& options) {
     Options sorted = options;
@@ -101,16 +130,11 @@ Result<Snapshot> take(const proc::ProcReader& reader, const KernelFacts& facts,
         sorted.only->erase(std::unique(sorted.only->begin(), sorted.only->end()),
                            sorted.only->end());
     }
-    const Context context{reader, facts, sorted};
-    if (options.probe) {
-        return from_ptrace(context);
-    }
-    if (reader.has_rseq_files()) {
-        return from_procfs(context);
-    }
-    auto snapshot = from_bpf(context);
-    if (!snapshot) {
-        return from_nothing(context, snapshot.error().message());
+    auto snapshot = from_best_source({reader, facts, sorted});
+    // Without the class nobody can say what a registration means, whatever the source saw of it.
+    if (snapshot && snapshot->unknown_reason.empty() &&
+        facts.kernel_class == KernelClass::unknown) {
+        snapshot->unknown_reason = "the kernel's class is not known: " + facts.class_reason;
     }
     return snapshot;
 }
