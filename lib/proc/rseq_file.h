@@ -33,8 +33,8 @@ struct ProcessRseq {
 
 /// Parse the text of those files. Keys that are not known are ignored and an unknown policy word is
 /// no policy, as later kernels may say more. Fails with EPROTO if a key that is needed is missing,
-/// repeated or has a bad value, for counts that do not add up to `Threads`, and if the last line has
-/// no end: its number might have been longer.
+/// repeated or has a bad value, for counts that do not add up to `Threads`, and if the last line
+/// has no end: its number might have been longer.
 Result<ThreadRseq> parse_thread_rseq(std::string_view text);
 Result<ProcessRseq> parse_process_rseq(std::string_view text);
 
