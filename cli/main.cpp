@@ -41,7 +41,8 @@ Exit run(int argc, char** argv) {
 } // namespace rseq::cli
 
 int main(int argc, char** argv) {
-    std::setlocale(LC_CTYPE, ""); // widths of non-ASCII names
+    // For the widths of names that are not ASCII; without a locale each byte counts as one.
+    static_cast<void>(std::setlocale(LC_CTYPE, ""));
     try {
         return static_cast<int>(rseq::cli::run(argc, argv));
     } catch (const std::exception& error) { // out of memory, or a bug

@@ -64,8 +64,9 @@ bool is_slice(std::string_view name) {
 /// The top of the kubelet's own tree: `kubepods`, or `kubepods.slice` and the slices below it. A
 /// kubelet with a cgroup root of its own puts the name of that slice and a dash before it.
 bool is_kubepods(std::string_view name) {
-    return name == "kubepods" || (is_slice(name) && (name.starts_with("kubepods") ||
-                                                     name.find("-kubepods") != name.npos));
+    return name == "kubepods" ||
+           (is_slice(name) &&
+            (name.starts_with("kubepods") || name.find("-kubepods") != std::string_view::npos));
 }
 
 /// The UID of the pod that a component names: `pod<uid>` (cgroupfs driver) or

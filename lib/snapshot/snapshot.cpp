@@ -58,11 +58,9 @@ void judge_slices(const Context& context, Process& process) {
     const Mode mode = process.mode();
     if (process.slice_enabled > 0) {
         process.slice = SliceState::enabled;
-    } else if (mode == Mode::none || mode == Mode::v1) {
-        process.slice = SliceState::unavailable;
     } else if (process.threads.v2 > 0) {
         process.slice = slices_of_v2(context, process);
-    } else if (context.facts.slices == Availability::no) {
+    } else if (mode == Mode::none || mode == Mode::v1 || context.facts.slices == Availability::no) {
         process.slice = SliceState::unavailable;
     }
 }
@@ -132,8 +130,12 @@ Result<Snapshot> take(const proc::ProcReader& reader, const KernelFacts& facts,
     }
     auto snapshot = from_best_source({reader, facts, sorted});
     // Without the class nobody can say what a registration means, whatever the source saw of it.
+    const auto is_unknown = [](const Process& process) {
+        return process.mode() == Mode::unknown;
+    };
     if (snapshot && snapshot->unknown_reason.empty() &&
-        facts.kernel_class == KernelClass::unknown) {
+        facts.kernel_class == KernelClass::unknown &&
+        std::any_of(snapshot->processes.begin(), snapshot->processes.end(), is_unknown)) {
         snapshot->unknown_reason = "the kernel's class is not known: " + facts.class_reason;
     }
     return snapshot;

@@ -64,7 +64,7 @@ Result<Snapshot> for_each_process(const Context& context, Fill fill) {
 }
 
 /// The kernel's own files (docs/ABI.md).
-Result<Snapshot> from_procfs(const Context& context);
+Result<Snapshot> from_procfs(const Context& caller);
 /// No source at all: every process is unknown because of `reason`.
 Result<Snapshot> from_nothing(const Context& context, const std::string& reason);
 /// Stops every thread for a moment and asks.

@@ -18,7 +18,7 @@ using Json = nlohmann::ordered_json;
 enum class Style : unsigned char { plain, good, warning, bad, dim };
 
 /// One value in its two forms. Text is printed as it is, so it is escaped already.
-struct Cell {
+struct Cell { // NOLINT(bugprone-exception-escape): nlohmann-json asserts in its move constructor
     std::string text;
     Json json;
     Style style = Style::plain;

@@ -24,7 +24,7 @@
 namespace rseq::verify {
 namespace {
 
-constexpr std::size_t stack_size = 256 * 1024;
+constexpr std::size_t stack_size = 256UL * 1024;
 
 struct Start {
     Stage* stage;
