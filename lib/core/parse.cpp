@@ -10,6 +10,17 @@ std::string_view take_until(std::string_view& rest, char separator) {
     return taken;
 }
 
+std::optional<std::string_view> value_of_key(std::string_view text, std::string_view key) {
+    while (!text.empty()) {
+        const bool whole = text.find('\n') != std::string_view::npos;
+        std::string_view line = take_until(text, '\n');
+        if (take_until(line, ':') == key) {
+            return whole ? std::optional(trim(line)) : std::nullopt;
+        }
+    }
+    return std::nullopt;
+}
+
 std::string_view trim(std::string_view text) {
     constexpr std::string_view blanks = " \t";
     const std::size_t first = text.find_first_not_of(blanks);

@@ -26,6 +26,12 @@ template <std::integral T>
 /// Without a separator it takes everything.
 std::string_view take_until(std::string_view& rest, char separator);
 
+/// The value of the first `key: value` line, as /proc/<pid>/status and its like have them, without
+/// blanks around it. Nothing if there is no such line, or if it does not end: the rest may be
+/// missing.
+[[nodiscard]] std::optional<std::string_view> value_of_key(std::string_view text,
+                                                           std::string_view key);
+
 /// `text` without blanks and tabs at either end.
 [[nodiscard]] std::string_view trim(std::string_view text);
 

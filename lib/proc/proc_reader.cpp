@@ -80,17 +80,8 @@ Result<pid_t> ProcessDir::thread_group() {
     if (auto read = read_file(dir_.get(), "status", status_limit, buffer_); !read) {
         return tl::unexpected<Error>(read.error());
     }
-    std::string_view rest = buffer_;
-    while (!rest.empty()) {
-        const bool whole = rest.find('\n') != std::string_view::npos;
-        std::string_view line = take_until(rest, '\n');
-        if (take_until(line, ':') != "Tgid") {
-            continue;
-        }
-        if (const auto tgid = parse_number<pid_t>(trim(line)); tgid && whole) {
-            return *tgid;
-        }
-        break;
+    if (const auto tgid = parse_number<pid_t>(value_of_key(buffer_, "Tgid").value_or(""))) {
+        return *tgid;
     }
     return fail(EPROTO, "status without a thread group");
 }

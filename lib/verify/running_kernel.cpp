@@ -136,17 +136,7 @@ public:
 
     bool filtered() override {
         const auto status = read_file(AT_FDCWD, "/proc/self/status", proc_file_limit);
-        if (!status) {
-            return false;
-        }
-        std::string_view rest(*status);
-        while (!rest.empty()) {
-            std::string_view line = take_until(rest, '\n');
-            if (take_until(line, ':') == "Seccomp") {
-                return trim(line) == "2";
-            }
-        }
-        return false;
+        return status && value_of_key(*status, "Seccomp") == "2";
     }
 
     bool slices_off_at_boot() override {

@@ -387,14 +387,8 @@ std::optional<std::uint32_t> ThreadSubject::version_in_proc() {
     }
     const ssize_t length = ::read(fd, buffer.data(), buffer.size());
     ::close(fd);
-    std::string_view rest(buffer.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
-    while (!rest.empty()) {
-        std::string_view line = take_until(rest, '\n');
-        if (take_until(line, ':') == "Version") {
-            return parse_number<std::uint32_t>(trim(line));
-        }
-    }
-    return std::nullopt;
+    const std::string_view text(buffer.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+    return parse_number<std::uint32_t>(value_of_key(text, "Version").value_or(""));
 }
 
 bool ThreadSubject::out_of_time() {

@@ -80,3 +80,12 @@ TEST(Trim, RemovesBlanksAndTabsFromBothEndsOnly) {
     EXPECT_EQ(trim(""), "");
     EXPECT_EQ(trim("a\n"), "a\n");
 }
+
+TEST(ValueOfKey, IsThatOfTheFirstLineWithTheKeyAndOnlyOfAWholeLine) {
+    constexpr std::string_view text = "Tgid:\t12\nSeccomp: 2 \nTgid:\t13\nLast:\t4";
+    EXPECT_EQ(value_of_key(text, "Tgid"), "12");
+    EXPECT_EQ(value_of_key(text, "Seccomp"), "2");
+    EXPECT_EQ(value_of_key(text, "Last"), std::nullopt);
+    EXPECT_EQ(value_of_key(text, "gid"), std::nullopt);
+    EXPECT_EQ(value_of_key("", "Tgid"), std::nullopt);
+}
