@@ -10,7 +10,9 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <memory>
 
 namespace rseq::proc {
@@ -74,6 +76,15 @@ Result<std::string> ProcessDir::cgroup() {
         return tl::unexpected<Error>(read.error());
     }
     return parse_cgroup(buffer_).map([](std::string_view path) { return std::string(path); });
+}
+
+Result<std::string> ProcessDir::exe() const {
+    std::array<char, PATH_MAX> target{};
+    const ssize_t length = ::readlinkat(dir_.get(), "exe", target.data(), target.size());
+    if (length < 0) {
+        return fail_errno("cannot read the link exe");
+    }
+    return std::string(target.data(), static_cast<std::size_t>(length));
 }
 
 Result<pid_t> ProcessDir::thread_group() {

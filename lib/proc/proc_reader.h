@@ -29,6 +29,9 @@ public:
     Result<Identity> identity();
     /// The cgroup path (parse_cgroup()). Untrusted.
     Result<std::string> cgroup();
+    /// Where /proc/<pid>/exe points, with " (deleted)" at its end if that file is gone. Untrusted.
+    /// ENOENT for kernel threads and processes that have ended.
+    Result<std::string> exe() const;
     /// The process that this belongs to: /proc also answers for the number of any of its threads.
     Result<pid_t> thread_group();
     /// The threads, in ascending order. Not for the directory of a thread.
