@@ -22,6 +22,7 @@ DAEMON = BUILD / "daemon/rseq-compatd"
 RSEQCTL = BUILD / "cli/rseqctl"
 HERD = BUILD / "tests/daemon/herd"
 STORM = BUILD / "tests/daemon/storm"
+ZOO_PROGRAM = BUILD / "tests/zoo/zoo"
 HEADER = pathlib.Path(__file__).resolve().parent.parent.parent / "daemon/message_ids.h"
 TRACEFS = pathlib.Path("/sys/kernel/tracing")
 INSTANCE = "rseq-compat-test"
@@ -84,17 +85,41 @@ def parse_entry(data):
     return fields
 
 
-class Journal:
-    """Stands in for journald where none runs: keeps what is sent to its socket."""
+class RealJournal:
+    """What journald has kept since this was made."""
 
     def __init__(self):
-        if JOURNAL_SOCKET.exists():
-            with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as probe:
-                try:
-                    probe.connect(str(JOURNAL_SOCKET))
-                    raise unittest.SkipTest("a journald runs here, which keeps the entries")
-                except ConnectionRefusedError:
-                    JOURNAL_SOCKET.unlink()
+        self.since = f"@{time.time():.6f}"
+
+    def of(self, kind):
+        """The entries of one kind, by the name of its MESSAGE_ID."""
+        done = subprocess.run(["journalctl", "--sync"], check=False)
+        done = subprocess.run(["journalctl", "-q", "-o", "json", "--since", self.since,
+                               f"MESSAGE_ID={message_ids()[kind]}"],
+                              stdout=subprocess.PIPE, check=True)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def close(self):
+        pass
+
+
+def journal():
+    """The journal of this machine, or what stands in for it."""
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as probe:
+        try:
+            probe.connect(str(JOURNAL_SOCKET))
+            return RealJournal()
+        except FileNotFoundError:
+            pass
+        except ConnectionRefusedError: # left behind
+            JOURNAL_SOCKET.unlink()
+    return StandInJournal()
+
+
+class StandInJournal:
+    """Keeps what is sent to the socket of journald where none runs."""
+
+    def __init__(self):
         JOURNAL_SOCKET.parent.mkdir(parents=True, exist_ok=True)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(JOURNAL_SOCKET))
@@ -275,9 +300,8 @@ class DaemonTest(unittest.TestCase):
             if subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACEFS],
                               check=False).returncode != 0:
                 self.skipTest("tracefs cannot be mounted")
-        self.folder = self.enterContext(tempfile.TemporaryDirectory()) \
-            if hasattr(self, "enterContext") else tempfile.mkdtemp()
-        self.journal = Journal()
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.journal = journal()
         self.addCleanup(self.journal.close)
         self.bus = Bus(self.folder)
         self.addCleanup(self.bus.close)
@@ -295,6 +319,31 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual(found, [])
         self.assertGreater(compared, 0)
         return compared
+
+
+class Zoo:
+    """tests/zoo/zoo.c."""
+
+    def __init__(self, kind, threads):
+        self.process = subprocess.Popen([ZOO_PROGRAM, kind, str(threads)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.pid = self.process.pid
+        for line in self.process.stdout:
+            if line == "ready\n":
+                return
+        self.close()
+        raise unittest.SkipTest(f"zoo {kind} is not offered here")
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
 
 
 class Herd:
