@@ -5,12 +5,13 @@
 #include "core/result.h"
 #include "trace/events.h"
 #include "trace/format.h"
+#include "trace/record_types.h"
 #include "trace/syscall_pairs.h"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -21,37 +22,31 @@ namespace rseq::trace {
 class Decoder {
 public:
     /// Reads the formats of all known events that are there. `events_dir` is the directory `events`
-    /// of a tracefs, or a recorded copy of it. EPROTO, with the name of the file: a format that
-    /// libtraceevent cannot parse or that lacks a field that is always needed.
+    /// of a tracefs instance, or a recorded copy of it. EPROTO, with the name of the file: a format
+    /// that libtraceevent cannot parse, or without a field that is needed.
     static Result<Decoder> load(int events_dir);
 
     /// What registrations can be seen by with these formats.
-    [[nodiscard]] EventSource source() const { return source_; }
+    [[nodiscard]] EventSource source() const;
     /// Whether this kernel has the event.
-    [[nodiscard]] bool has(Kind kind) const;
-    /// Bytes of a page of the ring buffer, from `header_page`.
-    [[nodiscard]] std::size_t page_size() const { return page_size_; }
+    [[nodiscard]] bool has(Kind kind) const { return has_[static_cast<std::size_t>(kind)]; }
+    [[nodiscard]] const PageShape& page_shape() const { return page_shape_; }
 
-    /// Why a record is no event.
-    enum class Verdict : std::uint8_t {
-        event,     ///< it is one
-        ignored,   ///< unknown type, another cgroup hierarchy, or half of a system call
-        malformed, ///< too short for its fields, or with values that mean nothing
-    };
-
-    /// Decodes one record (what follows the header of the ring buffer's entry) into `event`.
+    /// Decodes one record into `event`, which is not to be looked at unless that is the verdict.
     /// Records have to come in order of time, because the two halves of a system call can be on two
     /// CPUs.
-    Verdict decode(std::uint64_t time_ns, std::span<const std::byte> record, Event& event);
+    Verdict decode(std::uint64_t time_ns, std::span<const std::byte> bytes, Event& event);
 
 private:
     Decoder() = default;
+    Result<void> add(const KnownEvent& known, std::string_view format);
 
-    EventSource source_ = EventSource::none;
-    std::size_t page_size_ = 0;
-    std::array<std::optional<Layout>, kind_count> layouts_;
-    /// By common_type: number of a kind plus one, 0 for unknown.
-    std::vector<std::uint8_t> kinds_;
+    PageShape page_shape_;
+    std::array<bool, kind_count> has_{};
+    /// By the number that records of a type begin with, nullptr for those that are not known.
+    std::vector<std::unique_ptr<const RecordType>> types_;
+    Field type_;
+    Field tid_;
     SyscallPairs calls_;
 };
 

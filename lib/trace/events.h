@@ -13,7 +13,7 @@ enum class EventSource : std::uint8_t {
     syscalls, ///< syscalls:sys_enter_rseq and sys_exit_rseq, of any kernel that traces system
               ///< calls. 32-bit programs on a 64-bit kernel are not seen, and while they are on,
               ///< every system call of the machine takes the kernel's slower way in and out.
-    none, ///< not at all: only threads, programs and cgroups
+    none,     ///< not at all: only threads, programs and cgroups
 };
 
 /// "rseq", "syscalls", "none".

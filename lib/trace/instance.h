@@ -6,10 +6,7 @@
 #include "trace/events.h"
 
 #include <cstdint>
-#include <memory>
 #include <string>
-
-struct tracefs_instance;
 
 namespace rseq::trace {
 
@@ -61,18 +58,18 @@ public:
     [[nodiscard]] bool replaced_stale() const { return replaced_stale_; }
 
 private:
-    struct Free {
-        void operator()(tracefs_instance* instance) const noexcept;
-    };
-
     Instance() = default;
-    Result<void> set_up(const InstanceOptions& options);
+    Result<void> create(const std::string& name);
+    Result<void> set_up(std::uint32_t buffer_kib);
     Result<void> set_buffer_size(std::uint32_t kib);
+    [[nodiscard]] Result<void> set(const std::string& file, const char* word) const;
     void remove() noexcept;
 
-    std::string path_;
-    std::unique_ptr<tracefs_instance, Free> instance_;
+    UniqueFd instances_; ///< the directory of all instances
+    UniqueFd dir_;       ///< that of this one; empty after a move
     UniqueFd tracing_on_;
+    std::string name_;
+    std::string path_;
     std::uint32_t buffer_kib_ = 0;
     bool replaced_stale_ = false;
 };
