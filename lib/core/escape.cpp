@@ -120,4 +120,19 @@ std::string escape_untrusted(std::string_view name) {
     return out;
 }
 
+std::string replace_invalid_utf8(std::string_view name) {
+    constexpr std::string_view replacement = "\xef\xbf\xbd";
+    std::string out;
+    out.reserve(name.size());
+    while (!name.empty()) {
+        const Sequence next = first_sequence(name);
+        const std::string_view bytes = name.substr(0, next.length == 0 ? 1 : next.length);
+        const char32_t c = next.code_point;
+        const bool no_character = (c & 0xfffeU) == 0xfffeU || (c >= 0xfdd0 && c <= 0xfdef);
+        out += next.length == 0 || c == 0 || no_character ? replacement : bytes;
+        name.remove_prefix(bytes.size());
+    }
+    return out;
+}
+
 } // namespace rseq
