@@ -12,4 +12,8 @@ namespace rseq {
 /// becomes `\xHH`, and a backslash `\\`, so that two different names never give the same text.
 [[nodiscard]] std::string escape_untrusted(std::string_view name);
 
+/// The first part of `text` that escape_untrusted() would write as `\xHH`: one character, or one
+/// byte that is not UTF-8. Empty if there is none.
+[[nodiscard]] std::string_view first_unprintable(std::string_view text);
+
 } // namespace rseq
