@@ -17,7 +17,7 @@ struct Subject {
     std::string cgroup;       ///< path as in /proc/PID/cgroup
     std::string exe;          ///< target of /proc/PID/exe
     std::string comm;
-    std::optional<uid_t> uid; ///< effective
+    std::optional<uid_t> uid = std::nullopt; ///< effective
 };
 
 /// A subject of which nothing but the cgroup is known, and with it the unit.

@@ -22,15 +22,15 @@ struct Origin {
 
 /// What a rule applies to: everything that is present must match.
 struct Match {
-    std::optional<proc::UnitPattern> unit;
+    std::optional<proc::UnitPattern> unit = std::nullopt;
     /// Over the path of the cgroup below the root of the hierarchy; it begins with a slash.
-    std::optional<Glob> cgroup;
+    std::optional<Glob> cgroup = std::nullopt;
     /// Over the absolute path of the program file.
-    std::optional<Glob> exe;
+    std::optional<Glob> exe = std::nullopt;
     /// Over the name of the process, at most 15 bytes.
-    std::optional<Glob> comm;
+    std::optional<Glob> comm = std::nullopt;
     /// The effective user ID.
-    std::optional<uid_t> uid;
+    std::optional<uid_t> uid = std::nullopt;
 
     /// True if the cgroup of a process decides alone whether this matches.
     [[nodiscard]] bool only_cgroup() const { return !exe && !comm && !uid; }
@@ -47,12 +47,12 @@ struct Rule {
     /// Unique among all rules, of the characters that names of units have.
     std::string name;
     Match match;
-    std::optional<PolicyMode> mode;
-    std::optional<PolicySlice> slice;
+    std::optional<PolicyMode> mode = std::nullopt;
+    std::optional<PolicySlice> slice = std::nullopt;
     /// Whether glibc registers by itself: the tunable glibc.pthread.rseq.
-    std::optional<bool> glibc;
+    std::optional<bool> glibc = std::nullopt;
     /// The mode that processes should be seen in: none, v1 or v2.
-    std::optional<Mode> expect;
+    std::optional<Mode> expect = std::nullopt;
     Origin origin;
 
     /// True if the rule asks for something to be written, and not only for a look.
