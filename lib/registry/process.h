@@ -20,6 +20,9 @@ class Registry;
 struct Process;
 struct RefusalLog;
 
+/// Longer paths are cut.
+inline constexpr std::size_t longest_path = 4096;
+
 /// The name of a task, as the kernel keeps it: at most 15 untrusted bytes, in place.
 class Comm {
 public:
@@ -98,13 +101,16 @@ struct Process {
 private:
     friend class Registry;
     Thread* first_thread_ = nullptr;
-    std::uint64_t scan_end_ns_ = 0;  ///< end of the last scan that told of it, 0: none did
-    std::optional<Policy> latched_;  ///< by an execve(2) that has not been reported yet
-    RefusalLog* refusals_ = nullptr; ///< owned by the registry
-    bool leader_exited_ = false;     ///< the thread with the number of the group
-    bool exec_is_fresh_ = false;     ///< no event and no scan since the last Executed
-    bool queued_ = false;            ///< to be described
-    bool modes_wanted_ = false;      ///< by a scan, see Unsettled::modes
+    RefusalLog* refusals_ = nullptr;    ///< owned by the registry
+    std::uint64_t scan_end_ns_ = 0;     ///< see Registry::is_inexact()
+    std::optional<Policy> latched_;     ///< told, and the exec that it is of was not told yet
+    Mode counted_mode_ = Mode::unknown; ///< that the registry counts it under
+    bool counted_ = false;
+    bool leader_exited_ = false;       ///< the thread with the number of the group
+    bool exec_is_fresh_ = false;       ///< nothing was told of its registration since its exec
+    bool latch_may_be_missed_ = false; ///< and not told by an event
+    bool queued_ = false;              ///< in Registry::unsettled_
+    bool modes_wanted_ = false;        ///< see Unsettled::modes
 };
 
 } // namespace rseq::registry

@@ -182,8 +182,6 @@ public:
     [[nodiscard]] bool needs_rescan() const;
 
 private:
-    struct Touched;
-
     void on(const Event& event, const event::ThreadStarted& started);
     void on(const Event& event, const event::Renamed& renamed);
     void on(const Event& event, const event::Executed& executed);
@@ -199,40 +197,48 @@ private:
     void on(const Event& event, const event::CgroupEntered& entered);
 
     // apply.cpp
-    bool make_room_for(const Event& event, pid_t tid);
-    void start_thread(const Event& event, const event::ThreadStarted& started, Thread* parent);
-    void start_process(const Event& event, const event::ThreadStarted& started,
-                       const Thread* parent);
+    /// Whether a scan may have seen the process at a later moment than the event is of.
+    static bool is_inexact(const Process& process, const Event& event);
+    bool free_number(const Event& event, pid_t tid, pid_t tgid);
+    void start_process(const Event& event, const event::ThreadStarted& started);
+    Process* process_of(const Event& event, pid_t tgid);
     Thread* thread_of(const Event& event, pid_t tgid);
     void stray(const Event& event);
-    void tell_slice(const Event& event, pid_t tgid);
+    void tell_of(ChangeKind kind, const Event& event, pid_t tgid);
 
     // reconcile.cpp
     void remove_absent(const Scan& scan);
     void merge(const Scan& scan, const snapshot::Process& seen);
-    bool merge_threads(const Scan& scan, const snapshot::Process& seen, Process& process);
+    void remove_absent_threads(const snapshot::Process& seen, Process& process);
+    void merge_threads(const Scan& scan, const snapshot::Process& seen, Process& process);
     [[nodiscard]] bool is_same(const Process& process, const snapshot::Process& seen) const;
     void take_names(Process& process, const snapshot::Process& seen);
 
-    // registry.cpp
+    // store.cpp
+    Process* process_at(pid_t pid);
+    Thread* thread_at(pid_t tid);
     void start_changes();
     Change& tell(ChangeKind kind, const Event* event, const Process* process,
                  const Thread* thread = nullptr);
-    void tell_mode(Process& process, Mode before, const Event* event);
-    Process* process_at(pid_t pid);
-    Thread* thread_at(pid_t tid);
-    Process* add_process(pid_t pid, const Event* event);
+    /// Tells of a process that is new, or in another mode than it was told to be. At the end of
+    /// whatever changed one.
+    void settle(Process& process, const Event* event);
+    void count(const Process& process, std::uint32_t processes);
+    bool has_room(std::size_t used);
+    /// Null if there is no room. The process must not be there.
+    Process* add_process(pid_t pid);
     void remove_process(Process& process, const Event* event);
+    /// Its mode is unknown unless it was there. A thread of another process that had this number is
+    /// gone, and that process too if it was the last one. Null if there is no room.
     Thread* add_thread(Process& process, pid_t tid, const Event* event);
     void remove_thread(Thread& thread);
     void lose_thread(Thread& thread, const Event* event);
     void set_registration(Thread& thread, Mode mode, std::uint32_t length, SliceState slice);
     void set_kernel_thread(Process& process, bool kernel_thread);
-    void count_process(Mode mode, std::uint32_t processes);
-    bool has_room();
-    void want(Process& process, bool modes);
     void remember(Process& process, const Refusal& refusal);
     std::shared_ptr<const Cgroup> cgroup_at(std::string_view path);
+
+    void want(Process& process, bool modes); // registry.cpp
 
     KernelClass kernel_class_;
     Availability slices_;
