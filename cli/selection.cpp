@@ -58,7 +58,7 @@ Result<void> check_process(const proc::ProcReader& reader, pid_t pid) {
     }
     if (*group != pid) {
         return fail(ESRCH, name + " is a thread of process " + std::to_string(*group) +
-                               "; ask for that one with --threads");
+                               "; name that one instead");
     }
     return {};
 }
