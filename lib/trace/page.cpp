@@ -14,10 +14,14 @@ namespace rseq::trace {
 
 namespace {
 
-// The commit word: how many bytes of entries there are, and two flags.
+// The lower half of the commit word: how many bytes of entries there are, and two flags. The upper
+// one is the sign of the second.
 constexpr std::uint32_t commit_mask = (1U << 27U) - 1;
 constexpr std::uint32_t missed_stored = 1U << 30U; ///< their number follows the entries
 constexpr std::uint32_t missed_events = 1U << 31U;
+
+/// The kernel's count is a signed long.
+constexpr std::uint64_t largest_count = std::numeric_limits<std::int64_t>::max();
 
 constexpr std::size_t entry_header = 4;
 
@@ -102,20 +106,24 @@ bool Page::load(std::span<const std::byte> bytes) {
     if (bytes.size() < shape_.data_offset) {
         return false;
     }
-    const std::uint64_t word = load_long(bytes.data() + 8, shape_.commit_size);
+    const auto word = static_cast<std::uint32_t>(load_long(bytes.data() + 8, shape_.commit_size));
     const std::size_t committed = word & commit_mask;
     const std::size_t room = bytes.size() - shape_.data_offset;
     const bool stored = (word & missed_stored) != 0;
-    if ((word & ~std::uint64_t{commit_mask | missed_stored | missed_events}) != 0 ||
-        committed > room || (stored && room - committed < shape_.commit_size) ||
+    if ((word & ~(commit_mask | missed_stored | missed_events)) != 0 || committed > room ||
+        (stored && room - committed < shape_.commit_size) ||
         !entries_fit(bytes, shape_.data_offset + committed)) {
         return false;
     }
     if ((word & missed_events) != 0) {
         missed_ = std::nullopt;
         if (stored) {
-            // Not kbuffer_missed_events(): that is an int.
-            missed_ = load_long(bytes.data() + shape_.data_offset + committed, shape_.commit_size);
+            // Not kbuffer_missed_events(), which is an int.
+            const std::uint64_t count =
+                load_long(bytes.data() + shape_.data_offset + committed, shape_.commit_size);
+            if (count <= largest_count) {
+                missed_ = count;
+            }
         }
     }
     // It is not written to.

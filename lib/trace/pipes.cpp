@@ -33,10 +33,14 @@ Result<std::vector<unsigned>> read_cpu_list(int dir, const char* name) {
 Result<std::vector<unsigned>> parse_cpu_list(std::string_view text) {
     std::vector<unsigned> cpus;
     std::string_view rest = trim(take_until(text, '\n'));
-    while (!rest.empty()) {
-        std::string_view range = take_until(rest, ',');
-        const auto first = parse_number<unsigned>(take_until(range, '-'));
-        const auto last = range.empty() ? first : parse_number<unsigned>(range);
+    bool more = true;
+    while (more) {
+        more = rest.find(',') != std::string_view::npos;
+        std::string_view last_text = take_until(rest, ',');
+        const bool is_range = last_text.find('-') != std::string_view::npos;
+        const std::string_view first_text = take_until(last_text, '-');
+        const auto first = parse_number<unsigned>(first_text);
+        const auto last = is_range ? parse_number<unsigned>(last_text) : first;
         if (!first || !last || *last < *first || *last > largest_cpu ||
             (!cpus.empty() && *first <= cpus.back())) {
             return fail(EPROTO, "not a list of CPUs");
@@ -44,9 +48,6 @@ Result<std::vector<unsigned>> parse_cpu_list(std::string_view text) {
         for (unsigned cpu = *first; cpu <= *last; ++cpu) {
             cpus.push_back(cpu);
         }
-    }
-    if (cpus.empty()) {
-        return fail(EPROTO, "not a list of CPUs");
     }
     return cpus;
 }
