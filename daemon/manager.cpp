@@ -280,10 +280,10 @@ void Manager::tell(const registry::Change& change, std::int64_t realtime_offset_
     Occurrence occurrence = make_occurrence(change, *kind, realtime_offset_ns);
     if (*kind == Kind::violation && (occurrence.cgroup.empty() || occurrence.exe.empty())) {
         // It turned up in this very batch. What is left of it may still be there.
-        if (auto seen = snapshot::identify(proc_, change.pid)) {
-            occurrence.exe = occurrence.exe.empty() ? std::move(seen->exe) : occurrence.exe;
-            occurrence.cgroup = std::move(seen->cgroup);
-            occurrence.unit = seen->unit.display_name();
+        for (snapshot::Process& seen : snapshot::identify(proc_, {change.pid})) {
+            occurrence.exe = occurrence.exe.empty() ? std::move(seen.exe) : occurrence.exe;
+            occurrence.cgroup = std::move(seen.cgroup);
+            occurrence.unit = seen.unit.display_name();
         }
     }
     if (for_journal) {
@@ -302,13 +302,13 @@ void Manager::tell(const registry::Change& change, std::int64_t realtime_offset_
 
 void Manager::settle() {
     std::vector<pid_t> modes;
+    std::vector<pid_t> identities;
     for (const registry::Unsettled& one : state_.registry.take_unsettled()) {
-        if (one.modes) {
-            modes.push_back(one.pid);
-        } else if (const auto seen = snapshot::identify(proc_, one.pid)) {
-            state_.registry.describe(*seen);
-        }
-        // One that cannot be read is gone, and its exit is on the way.
+        (one.modes ? modes : identities).push_back(one.pid);
+    }
+    // One that cannot be read is gone, and its exit is on the way.
+    for (const snapshot::Process& seen : snapshot::identify(proc_, identities)) {
+        static_cast<void>(state_.registry.describe(seen));
     }
     if (!modes.empty()) {
         std::sort(modes.begin(), modes.end());
