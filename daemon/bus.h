@@ -20,7 +20,7 @@ struct BusHooks {
     std::function<Result<void>()> reload;
     /// Compares the registry with the kernel.
     std::function<Result<void>()> rescan;
-    /// Brings the state up to now; called before a list of processes is made.
+    /// Brings the state up to now; called before processes are looked up.
     std::function<void()> refresh;
     /// Turns the kernel's slice events on or off; called when the first subscriber asks for them
     /// and when the last one is gone.

@@ -272,7 +272,7 @@ void Callers::charge(Caller& caller, std::size_t bytes) {
 void Callers::discharge(Caller& caller, std::size_t bytes) {
     caller.unread_ -= bytes;
     unread_of_all_ -= bytes;
-    if (caller.uid_ && !caller.is_root()) {
+    if (bytes > 0 && caller.uid_ && !caller.is_root()) {
         unread_of_users_ -= bytes;
         const auto user = unread_of_user_.find(*caller.uid_);
         user->second -= bytes;

@@ -81,6 +81,7 @@ int BusManager::list_processes(sd_bus_message* call, sd_bus_error* error) {
     }
     return callers_.serve(call, [this, options](sd_bus_message* served, Caller& caller) {
         return callers_.reply(served, caller, [&](BusWriter& out) {
+            hooks_.refresh();
             out.open('a', RSEQ_DBUS_PROCESS);
             for (const registry::Process* process : state_.registry.processes()) {
                 if (options.kernel_threads || !process->kernel_thread) {
@@ -110,6 +111,7 @@ int BusManager::list_threads(sd_bus_message* call, sd_bus_error* error) {
     return callers_.serve(call, [this, pids = std::move(pids)](sd_bus_message* served,
                                                                Caller& caller) {
         return callers_.reply(served, caller, [&](BusWriter& out) {
+            hooks_.refresh();
             out.open('a', RSEQ_DBUS_THREAD);
             const auto write = [&](const registry::Process& process) {
                 for (const registry::Thread* thread : state_.registry.threads(process)) {
@@ -139,6 +141,7 @@ int BusManager::get_process(sd_bus_message* call, sd_bus_error* /*error*/) {
         return result;
     }
     return callers_.serve(call, [this, pid](sd_bus_message* served, Caller& caller) {
+        hooks_.refresh();
         const registry::Process* const process = state_.registry.find(static_cast<pid_t>(pid));
         if (process == nullptr) {
             return no_such_process(served, pid);

@@ -26,8 +26,8 @@ bool Subscribers::set(Caller& caller, std::uint16_t wanted) {
         subscribers_.push_back(&caller);
     }
     for (std::size_t kind = 0; kind < kinds; ++kind) {
-        counts_[kind] -= caller.kinds >> kind & 1U;
-        counts_[kind] += static_cast<unsigned>(wanted) >> kind & 1U;
+        const unsigned mask = 1U << kind;
+        counts_[kind] += ((wanted & mask) != 0 ? 1U : 0U) - ((caller.kinds & mask) != 0 ? 1U : 0U);
     }
     caller.kinds = wanted;
     if (wanted == 0) {
