@@ -131,7 +131,7 @@ TEST_F(JournalTest, WhatIsBeyondTheBurstIsCountedAndReportedWhenTheIntervalIsOve
 }
 
 TEST_F(JournalTest, ANewIntervalLetsABurstThroughAgain) {
-    for (const std::uint64_t now : {100, 100, 100, 1100, 1100, 1100}) {
+    for (const std::uint64_t now : {100U, 100U, 100U, 1100U, 1100U, 1100U}) {
         journal_.report(violation(), now);
     }
     EXPECT_THAT(sent_, SizeIs(4));
