@@ -264,11 +264,13 @@ COMPARED = ("comm", "mode", "threads", "slice", "slice_enabled", "policy")
 
 
 def differences(daemon):
-    """What the daemon says against what the kernel says: by a look at the kernel before and one
-    after it. A process that ends, starts or changes between the two says nothing and is left out."""
+    """What the daemon says against what the kernel says: by looks at both in turns. A process that
+    ends, starts or changes between two looks at the kernel says nothing and is left out; one that the
+    daemon shows before and after a look at the kernel has to be there."""
     before = by_identity(daemon.status("--direct"))
     told = by_identity(daemon.status())
     after = by_identity(daemon.status("--direct"))
+    told_again = by_identity(daemon.status())
     steady = {key for key in before.keys() & after.keys()
               if all(before[key][name] == after[key][name] for name in COMPARED)}
     found = []
@@ -284,7 +286,7 @@ def differences(daemon):
                 found.append(f"{key} {before[key]['comm']}: {name}: the daemon says "
                              f"{told[key][name]!r}, the kernel {before[key][name]!r}")
     found += [f"{key} {told[key]['comm']}: only known to the daemon"
-              for key in told.keys() - before.keys() - after.keys()]
+              for key in (told.keys() & told_again.keys()) - after.keys()]
     return found, len(steady)
 
 
