@@ -18,7 +18,7 @@ namespace rseq::config {
 
 namespace {
 
-using Kind = Node::Kind;
+using Kind = Value::Kind;
 
 /// Ends the parsing of a document after the reason has been reported.
 struct Stop : std::exception {};
@@ -51,7 +51,7 @@ class Builder : public YAML::EventHandler {
 public:
     Builder(std::string_view text, Report& report) : text_(text), report_(report) {}
 
-    std::optional<Node> take() { return std::move(document_); }
+    std::optional<Value> take() { return std::move(document_); }
 
     void OnDocumentStart(const YAML::Mark& mark) override {
         if (documents_++ > 0) {
@@ -65,9 +65,9 @@ public:
     void OnDocumentEnd() override {}
 
     void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-        Node node;
+        Value node;
         node.at = position_of(mark);
-        const Node* const parent = open_.empty() ? nullptr : &open_.back();
+        const Value* const parent = open_.empty() ? nullptr : &open_.back();
         if (parent != nullptr && parent->kind == Kind::mapping &&
             parent->children.size() % 2 == 1) {
             node.at = parent->children.back().at;
@@ -84,7 +84,7 @@ public:
 
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   const std::string& value) override {
-        Node node{tag == "!" ? Kind::quoted : Kind::plain, position_of(mark), {}, {}};
+        Value node{tag == "!" ? Kind::quoted : Kind::plain, position_of(mark), {}, {}};
         if (value.size() > max_scalar_bytes) {
             report_.error(node.at, "longer than " + std::to_string(max_scalar_bytes) +
                                        " bytes: " + quote(value));
@@ -144,17 +144,17 @@ private:
     }
 
     void close() {
-        Node node = std::move(open_.back());
+        Value node = std::move(open_.back());
         open_.pop_back();
         put(std::move(node));
     }
 
-    void add(const YAML::Mark& mark, YAML::anchor_t anchor, Node node) {
+    void add(const YAML::Mark& mark, YAML::anchor_t anchor, Value node) {
         check(mark, anchor);
         put(std::move(node));
     }
 
-    void put(Node node) {
+    void put(Value node) {
         if (open_.empty()) {
             document_ = std::move(node);
         } else {
@@ -164,9 +164,9 @@ private:
 
     std::string_view text_;
     Report& report_;
-    std::optional<Node> document_;
+    std::optional<Value> document_;
     /// What has begun and not ended, the outermost first.
-    std::vector<Node> open_;
+    std::vector<Value> open_;
     std::size_t values_ = 0;
     std::size_t documents_ = 0;
 };
@@ -185,7 +185,8 @@ void check_characters(std::string_view text, Report& report) {
             report.error({line, 1}, "directives (%) are not supported", "remove the line");
         }
         const std::size_t blanks = rest.find_first_not_of(" \t");
-        if (const std::size_t tab = rest.find('\t'); tab < blanks && blanks != rest.npos) {
+        if (const std::size_t tab = rest.find('\t');
+            tab < blanks && blanks != std::string_view::npos) {
             report.error({line, static_cast<int>(tab) + 1}, "a tab in the indentation",
                          "use spaces");
         }
@@ -235,7 +236,7 @@ void report_syntax(const YAML::Exception& error, std::string_view text, Report& 
 
 } // namespace
 
-std::optional<Node> parse_document(std::string_view text, Report& report) {
+std::optional<Value> parse_document(std::string_view text, Report& report) {
     if (text.size() > max_file_bytes) {
         report.error({}, "larger than " + std::to_string(max_file_bytes / 1024) + " KiB",
                      "split the file");

@@ -74,8 +74,6 @@ struct Policy {
 /// The inverse; nothing if the text is none of the words.
 [[nodiscard]] std::optional<Mode> parse_mode(std::string_view text);
 [[nodiscard]] std::optional<SliceState> parse_slice_state(std::string_view text);
-[[nodiscard]] std::optional<PolicyMode> parse_policy_mode(std::string_view text);
-[[nodiscard]] std::optional<PolicySlice> parse_policy_slice(std::string_view text);
 [[nodiscard]] std::optional<Policy> parse_policy(std::string_view text);
 
 /// A process that cannot be mistaken for a later one with the same number.
