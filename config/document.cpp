@@ -27,6 +27,12 @@ Position position_of(const YAML::Mark& mark) {
     return mark.is_null() ? Position{} : Position{mark.line + 1, mark.column + 1};
 }
 
+Position position_behind(std::string_view text) {
+    const auto lines = std::count(text.begin(), text.end(), '\n');
+    const std::size_t start = text.rfind('\n') + 1;
+    return {static_cast<int>(lines) + 1, static_cast<int>(text.size() - start) + 1};
+}
+
 /// Where the item that is missing in a list should be: yaml-cpp names what comes next instead,
 /// which blank lines and comments may separate from the dash.
 Position position_of_missing_item(std::string_view text, const YAML::Mark& next) {
@@ -43,6 +49,11 @@ Position position_of_missing_item(std::string_view text, const YAML::Mark& next)
         before = before.substr(0, start == 0 ? 0 : start - 1);
     }
     return position_of(next);
+}
+
+void report_too_many(Position at, Report& report) {
+    report.error(at, "more than " + std::to_string(max_values_per_file) + " keys and values",
+                 "split the file");
 }
 
 /// Builds nodes out of the events of the parser, which recurses once for each level of the
@@ -125,8 +136,8 @@ private:
 
     void check(const YAML::Mark& mark, YAML::anchor_t anchor) {
         if (++values_ > max_values_per_file) {
-            stop(mark, "more than " + std::to_string(max_values_per_file) + " keys and values",
-                 "split the file");
+            report_too_many(position_of(mark), report_);
+            throw Stop();
         }
         if (anchor != 0) {
             report_.error(position_of(mark), "anchors (&) are not supported",
@@ -205,6 +216,20 @@ void check_characters(std::string_view text, Report& report) {
     }
 }
 
+/// yaml-cpp keeps the tokens of a list or mapping in brackets, 100 bytes and more for each, until
+/// it has seen the end of it. A text with more signs that make values than there may be values is
+/// therefore refused before.
+void check_signs(std::string_view text, Report& report) {
+    std::size_t signs = 0;
+    for (std::size_t at = text.find_first_of("[{,:"); at != std::string_view::npos;
+         at = text.find_first_of("[{,:", at + 1)) {
+        if (++signs > max_values_per_file) {
+            report_too_many(position_behind(text.substr(0, at)), report);
+            return;
+        }
+    }
+}
+
 /// True if there is nothing but blank lines and comments.
 bool is_blank(std::string_view text) {
     while (!text.empty()) {
@@ -223,10 +248,8 @@ constexpr std::string_view end_mark = "\n...\n";
 
 void report_syntax(const YAML::Exception& error, std::string_view text, Report& report) {
     if (error.mark.pos >= static_cast<int>(text.size())) {
-        const auto lines = std::count(text.begin(), text.end(), '\n');
-        const std::size_t last = text.size() - (text.rfind('\n') + 1);
-        report.error({static_cast<int>(lines) + 1, static_cast<int>(last) + 1},
-                     "the file ends too early", "a bracket or a quotation mark is not closed");
+        report.error(position_behind(text), "the file ends too early",
+                     "a bracket or a quotation mark is not closed");
         return;
     }
     // yaml-cpp's words, and in some cases words of the file.
@@ -243,6 +266,7 @@ std::optional<Value> parse_document(std::string_view text, Report& report) {
         return std::nullopt;
     }
     check_characters(text, report);
+    check_signs(text, report);
     if (!report.clean() || is_blank(text)) {
         return std::nullopt;
     }
