@@ -18,13 +18,19 @@ namespace rseq::config {
 
 namespace {
 
-using Kind = Node::Kind;
+using Kind = Value::Kind;
 
 /// Ends the parsing of a document after the reason has been reported.
 struct Stop : std::exception {};
 
 Position position_of(const YAML::Mark& mark) {
     return mark.is_null() ? Position{} : Position{mark.line + 1, mark.column + 1};
+}
+
+Position position_behind(std::string_view text) {
+    const auto lines = std::count(text.begin(), text.end(), '\n');
+    const std::size_t start = text.rfind('\n') + 1;
+    return {static_cast<int>(lines) + 1, static_cast<int>(text.size() - start) + 1};
 }
 
 /// Where the item that is missing in a list should be: yaml-cpp names what comes next instead,
@@ -45,13 +51,18 @@ Position position_of_missing_item(std::string_view text, const YAML::Mark& next)
     return position_of(next);
 }
 
+void report_too_many(Position at, Report& report) {
+    report.error(at, "more than " + std::to_string(max_values_per_file) + " keys and values",
+                 "split the file");
+}
+
 /// Builds nodes out of the events of the parser, which recurses once for each level of the
 /// document: to refuse a level here bounds the stack there.
 class Builder : public YAML::EventHandler {
 public:
     Builder(std::string_view text, Report& report) : text_(text), report_(report) {}
 
-    std::optional<Node> take() { return std::move(document_); }
+    std::optional<Value> take() { return std::move(document_); }
 
     void OnDocumentStart(const YAML::Mark& mark) override {
         if (documents_++ > 0) {
@@ -65,9 +76,9 @@ public:
     void OnDocumentEnd() override {}
 
     void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-        Node node;
+        Value node;
         node.at = position_of(mark);
-        const Node* const parent = open_.empty() ? nullptr : &open_.back();
+        const Value* const parent = open_.empty() ? nullptr : &open_.back();
         if (parent != nullptr && parent->kind == Kind::mapping &&
             parent->children.size() % 2 == 1) {
             node.at = parent->children.back().at;
@@ -84,7 +95,7 @@ public:
 
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   const std::string& value) override {
-        Node node{tag == "!" ? Kind::quoted : Kind::plain, position_of(mark), {}, {}};
+        Value node{tag == "!" ? Kind::quoted : Kind::plain, position_of(mark), {}, {}};
         if (value.size() > max_scalar_bytes) {
             report_.error(node.at, "longer than " + std::to_string(max_scalar_bytes) +
                                        " bytes: " + quote(value));
@@ -125,8 +136,8 @@ private:
 
     void check(const YAML::Mark& mark, YAML::anchor_t anchor) {
         if (++values_ > max_values_per_file) {
-            stop(mark, "more than " + std::to_string(max_values_per_file) + " keys and values",
-                 "split the file");
+            report_too_many(position_of(mark), report_);
+            throw Stop();
         }
         if (anchor != 0) {
             report_.error(position_of(mark), "anchors (&) are not supported",
@@ -144,17 +155,17 @@ private:
     }
 
     void close() {
-        Node node = std::move(open_.back());
+        Value node = std::move(open_.back());
         open_.pop_back();
         put(std::move(node));
     }
 
-    void add(const YAML::Mark& mark, YAML::anchor_t anchor, Node node) {
+    void add(const YAML::Mark& mark, YAML::anchor_t anchor, Value node) {
         check(mark, anchor);
         put(std::move(node));
     }
 
-    void put(Node node) {
+    void put(Value node) {
         if (open_.empty()) {
             document_ = std::move(node);
         } else {
@@ -164,9 +175,9 @@ private:
 
     std::string_view text_;
     Report& report_;
-    std::optional<Node> document_;
+    std::optional<Value> document_;
     /// What has begun and not ended, the outermost first.
-    std::vector<Node> open_;
+    std::vector<Value> open_;
     std::size_t values_ = 0;
     std::size_t documents_ = 0;
 };
@@ -185,7 +196,8 @@ void check_characters(std::string_view text, Report& report) {
             report.error({line, 1}, "directives (%) are not supported", "remove the line");
         }
         const std::size_t blanks = rest.find_first_not_of(" \t");
-        if (const std::size_t tab = rest.find('\t'); tab < blanks && blanks != rest.npos) {
+        if (const std::size_t tab = rest.find('\t');
+            tab < blanks && blanks != std::string_view::npos) {
             report.error({line, static_cast<int>(tab) + 1}, "a tab in the indentation",
                          "use spaces");
         }
@@ -200,6 +212,20 @@ void check_characters(std::string_view text, Report& report) {
                 break;
             }
             rest.remove_prefix(static_cast<std::size_t>(bad.data() - rest.data()) + 1);
+        }
+    }
+}
+
+/// yaml-cpp keeps the tokens of a list or mapping in brackets, 100 bytes and more for each, until
+/// it has seen the end of it. A text with more signs that make values than there may be values is
+/// therefore refused before.
+void check_signs(std::string_view text, Report& report) {
+    std::size_t signs = 0;
+    for (std::size_t at = text.find_first_of("[{,:"); at != std::string_view::npos;
+         at = text.find_first_of("[{,:", at + 1)) {
+        if (++signs > max_values_per_file) {
+            report_too_many(position_behind(text.substr(0, at)), report);
+            return;
         }
     }
 }
@@ -222,10 +248,8 @@ constexpr std::string_view end_mark = "\n...\n";
 
 void report_syntax(const YAML::Exception& error, std::string_view text, Report& report) {
     if (error.mark.pos >= static_cast<int>(text.size())) {
-        const auto lines = std::count(text.begin(), text.end(), '\n');
-        const std::size_t last = text.size() - (text.rfind('\n') + 1);
-        report.error({static_cast<int>(lines) + 1, static_cast<int>(last) + 1},
-                     "the file ends too early", "a bracket or a quotation mark is not closed");
+        report.error(position_behind(text), "the file ends too early",
+                     "a bracket or a quotation mark is not closed");
         return;
     }
     // yaml-cpp's words, and in some cases words of the file.
@@ -235,13 +259,14 @@ void report_syntax(const YAML::Exception& error, std::string_view text, Report& 
 
 } // namespace
 
-std::optional<Node> parse_document(std::string_view text, Report& report) {
+std::optional<Value> parse_document(std::string_view text, Report& report) {
     if (text.size() > max_file_bytes) {
         report.error({}, "larger than " + std::to_string(max_file_bytes / 1024) + " KiB",
                      "split the file");
         return std::nullopt;
     }
     check_characters(text, report);
+    check_signs(text, report);
     if (!report.clean() || is_blank(text)) {
         return std::nullopt;
     }

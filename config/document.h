@@ -12,7 +12,7 @@
 namespace rseq::config {
 
 /// A value of a YAML document, with its place.
-struct Node {
+struct Value {
     enum class Kind : std::uint8_t {
         null,     ///< no value, or `null`
         plain,    ///< a scalar without quotation marks
@@ -24,13 +24,13 @@ struct Node {
     Kind kind = Kind::null;
     Position at;
     std::string text;
-    std::vector<Node> children;
+    std::vector<Value> children;
 };
 
 /// The document in `text`. Nothing if there is none (blank lines and comments only) or if it could
 /// not be taken apart, which has been reported then. All that was taken apart is within the limits
 /// of load.h. Anchors, aliases and tags are reported: nothing here needs them, and without aliases
 /// a document is never larger than its text.
-[[nodiscard]] std::optional<Node> parse_document(std::string_view text, Report& report);
+[[nodiscard]] std::optional<Value> parse_document(std::string_view text, Report& report);
 
 } // namespace rseq::config

@@ -13,7 +13,7 @@ namespace rseq::config {
 
 namespace {
 
-using Kind = Node::Kind;
+using Kind = Value::Kind;
 
 bool consists_of(std::string_view text, std::string_view characters) {
     return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
@@ -55,7 +55,7 @@ bool is_number(std::string_view text) {
            std::from_chars(text.data(), end, value).ptr == end;
 }
 
-std::string describe(const Node& node) {
+std::string describe(const Value& node) {
     switch (node.kind) {
     case Kind::null:
         return "nothing";
@@ -76,7 +76,7 @@ std::string describe(const Node& node) {
 }
 
 /// Reports a value that is not what it has to be, unless something was reported of it already.
-void wrong_type(std::string_view what, const Node& value, std::string_view wanted, Report& report,
+void wrong_type(std::string_view what, const Value& value, std::string_view wanted, Report& report,
                 std::string hint = {}) {
     if (value.kind != Kind::refused) {
         report.error(value.at,
@@ -90,10 +90,10 @@ void wrong_type(std::string_view what, const Node& value, std::string_view wante
 std::size_t distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> row(b.size() + 1);
     std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < a.size(); i++) {
+    for (const char c : a) {
         std::size_t diagonal = row[0]++;
         for (std::size_t j = 0; j < b.size(); j++) {
-            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+            const std::size_t replaced = diagonal + (c == b[j] ? 0 : 1);
             diagonal = row[j + 1];
             row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
         }
@@ -125,10 +125,10 @@ std::string suggest(std::string_view written, std::span<const std::string_view> 
 }
 
 /// The version of a document, if it is a number that is not 1.
-const Node* other_version(const Node& document) {
-    const std::vector<Node>& nodes = document.children;
+const Value* other_version(const Value& document) {
+    const std::vector<Value>& nodes = document.children;
     for (std::size_t i = 0; document.kind == Kind::mapping && i + 1 < nodes.size(); i += 2) {
-        const Node& value = nodes[i + 1];
+        const Value& value = nodes[i + 1];
         if (nodes[i].text == "version" && value.kind == Kind::plain && value.text != "1" &&
             consists_of(value.text, decimal)) {
             return &value;
@@ -139,7 +139,7 @@ const Node* other_version(const Node& document) {
 
 } // namespace
 
-Fields::Fields(const Node& node, std::string_view what, std::span<const std::string_view> known,
+Fields::Fields(const Value& node, std::string_view what, std::span<const std::string_view> known,
                Report& report) {
     if (node.kind != Kind::mapping) {
         wrong_type(what, node, "a mapping", report);
@@ -151,7 +151,7 @@ Fields::Fields(const Node& node, std::string_view what, std::span<const std::str
     }
 }
 
-void Fields::add(const Node& key, const Node& value, std::span<const std::string_view> known,
+void Fields::add(const Value& key, const Value& value, std::span<const std::string_view> known,
                  Report& report) {
     if (key.kind != Kind::plain && key.kind != Kind::quoted) {
         wrong_type("a key", key, "a word", report);
@@ -184,7 +184,7 @@ const Field* Fields::find(std::string_view key) const {
 }
 
 std::optional<std::string> read_text(const Field& field, Report& report) {
-    const Node& value = *field.value;
+    const Value& value = *field.value;
     const bool plain =
         value.kind == Kind::plain && !is_number(value.text) && !is_boolean(value.text);
     if (!plain && value.kind != Kind::quoted) {
@@ -206,7 +206,7 @@ std::optional<std::string> read_text(const Field& field, Report& report) {
 
 std::optional<std::uint64_t> read_number(const Field& field, std::uint64_t least,
                                          std::uint64_t most, Report& report) {
-    const Node& value = *field.value;
+    const Value& value = *field.value;
     const std::string range = std::to_string(least) + " to " + std::to_string(most);
     if (value.kind != Kind::plain || !is_number(value.text)) {
         wrong_type(quote(field.key), value, "a number", report,
@@ -233,7 +233,7 @@ std::optional<std::uint64_t> read_number(const Field& field, std::uint64_t least
 
 std::optional<std::size_t> read_word(const Field& field, std::span<const std::string_view> words,
                                      Report& report) {
-    const Node& value = *field.value;
+    const Value& value = *field.value;
     if (value.kind != Kind::plain && value.kind != Kind::quoted) {
         wrong_type(quote(field.key), value, "one of " + list(words), report);
         return std::nullopt;
@@ -247,8 +247,8 @@ std::optional<std::size_t> read_word(const Field& field, std::span<const std::st
     return static_cast<std::size_t>(found - words.begin());
 }
 
-const std::vector<Node>* read_sequence(const Field& field, Report& report) {
-    const Node& value = *field.value;
+const std::vector<Value>* read_sequence(const Field& field, Report& report) {
+    const Value& value = *field.value;
     if (value.kind != Kind::sequence) {
         wrong_type(quote(field.key), value, "a list", report);
         return nullptr;
@@ -256,9 +256,9 @@ const std::vector<Node>* read_sequence(const Field& field, Report& report) {
     return &value.children;
 }
 
-std::optional<Fields> read_file(const Node& document, std::string_view what,
+std::optional<Fields> read_file(const Value& document, std::string_view what,
                                 std::span<const std::string_view> known, Report& report) {
-    if (const Node* const version = other_version(document)) {
+    if (const Value* const version = other_version(document)) {
         report.error(version->at, "version " + quote(version->text) + " is not supported",
                      "this program reads version 1");
         return std::nullopt;
@@ -271,7 +271,7 @@ std::optional<Fields> read_file(const Node& document, std::string_view what,
         }
         return std::nullopt;
     }
-    const Node& value = *version->value;
+    const Value& value = *version->value;
     if (value.kind != Kind::plain || value.text != "1") {
         wrong_type("'version'", value, "the number 1", report);
         return std::nullopt;

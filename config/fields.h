@@ -17,14 +17,14 @@ namespace rseq::config {
 struct Field {
     std::string_view key;
     Position at; ///< of the key
-    const Node* value;
+    const Value* value;
 };
 
 /// The keys of a mapping, each of them known and there once; what is not so has been reported.
 class Fields {
 public:
     /// A node that is no mapping is reported as `what` and has no fields.
-    Fields(const Node& node, std::string_view what, std::span<const std::string_view> known,
+    Fields(const Value& node, std::string_view what, std::span<const std::string_view> known,
            Report& report);
 
     /// Nothing if the key is absent.
@@ -35,7 +35,7 @@ public:
     [[nodiscard]] bool empty() const { return fields_.empty(); }
 
 private:
-    void add(const Node& key, const Node& value, std::span<const std::string_view> known,
+    void add(const Value& key, const Value& value, std::span<const std::string_view> known,
              Report& report);
 
     std::vector<Field> fields_;
@@ -49,11 +49,11 @@ private:
 /// The index of the word.
 [[nodiscard]] std::optional<std::size_t>
 read_word(const Field& field, std::span<const std::string_view> words, Report& report);
-[[nodiscard]] const std::vector<Node>* read_sequence(const Field& field, Report& report);
+[[nodiscard]] const std::vector<Value>* read_sequence(const Field& field, Report& report);
 
 /// The fields of a whole file, which has `version: 1`. Nothing if it has not, or is no mapping at
 /// all: that has been reported then. Of a version that is not known nothing else is reported.
-[[nodiscard]] std::optional<Fields> read_file(const Node& document, std::string_view what,
+[[nodiscard]] std::optional<Fields> read_file(const Value& document, std::string_view what,
                                               std::span<const std::string_view> known,
                                               Report& report);
 

@@ -5,6 +5,10 @@
 #include "config/policy_file.h"
 #include "config/settings_file.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <utility>
 
 namespace rseq::config {
@@ -19,9 +23,7 @@ Loaded<T> outcome(T value, Diagnostics diagnostics) {
     return value;
 }
 
-} // namespace
-
-Loaded<Configuration> load(const std::string& root) {
+Loaded<Configuration> load_all(const std::string& root) {
     Diagnostics diagnostics;
     Reader reader(diagnostics);
     Configuration configuration;
@@ -48,6 +50,18 @@ Loaded<Configuration> load(const std::string& root) {
     }
     configuration.rules = std::move(rules.rules);
     return outcome(std::move(configuration), std::move(diagnostics));
+}
+
+} // namespace
+
+Loaded<Configuration> load(const std::string& root) {
+    auto loaded = load_all(root);
+#ifdef __GLIBC__
+    // A daemon lives on. Small pieces that are free stay with the process otherwise, megabytes of
+    // them after a large file.
+    static_cast<void>(::malloc_trim(0));
+#endif
+    return loaded;
 }
 
 Loaded<std::vector<policy::Rule>> load_policy_files(const std::vector<std::string>& paths) {

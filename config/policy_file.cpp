@@ -24,10 +24,16 @@ constexpr std::array<Keys, 3> held_keys{"mode", "slice", "glibc"};
 /// What tells one process of a cgroup from another.
 constexpr std::array<Keys, 3> process_keys{"exe", "comm", "uid"};
 
-constexpr std::array<Keys, 3> mode_words{"auto", "legacy", "off"};
-constexpr std::array<Keys, 2> slice_words{"allow", "deny"};
-constexpr std::array<Keys, 2> glibc_words{"off", "on"};
-constexpr std::array<Keys, 3> expect_words{"none", "v1", "v2"};
+constexpr std::array<PolicyMode, 3> modes{PolicyMode::automatic, PolicyMode::legacy,
+                                          PolicyMode::off};
+constexpr std::array<PolicySlice, 2> slices{PolicySlice::allow, PolicySlice::deny};
+constexpr std::array<bool, 2> switches{false, true};
+/// A process that is mixed or unknown is nothing to expect.
+constexpr std::array<Mode, 3> expected{Mode::none, Mode::v1, Mode::v2};
+
+std::string_view to_string(bool on) {
+    return on ? "on" : "off";
+}
 
 /// systemd's limit for names of units, and the characters they consist of (systemd.unit(5)).
 constexpr std::size_t longest_name = 255;
@@ -46,7 +52,8 @@ std::optional<std::string> read_name(const Field& field, Report& report) {
                      "'name' is longer than " + std::to_string(longest_name) + " bytes");
         return std::nullopt;
     }
-    if (const std::size_t bad = name->find_first_not_of(name_characters); bad != name->npos) {
+    if (const std::size_t bad = name->find_first_not_of(name_characters);
+        bad != std::string::npos) {
         report.error(field.value->at, "'name' cannot be " + quote(*name),
                      "it consists of letters, digits and : _ . \\ @ -");
         return std::nullopt;
@@ -75,7 +82,7 @@ std::optional<Glob> read_path(const Field& field, Report& report) {
     if (!pattern) {
         return std::nullopt;
     }
-    if (pattern->front() != '/' && wildcards.find(pattern->front()) == wildcards.npos) {
+    if (pattern->front() != '/' && wildcards.find(pattern->front()) == std::string_view::npos) {
         report.error(field.value->at,
                      quote(field.key) + " must begin with a slash, not be " + quote(*pattern),
                      "'*/" + *pattern + "' matches it in every folder");
@@ -131,15 +138,19 @@ policy::Match read_match(const Fields& fields, Report& report) {
     return match;
 }
 
-/// Reads one word of a rule into `value`.
+/// Reads the word for one of the values.
 template <class T, std::size_t N>
-void read_into(std::optional<T>& value, const Fields& rule, std::string_view key,
-               const std::array<Keys, N>& words, const std::array<T, N>& values, Report& report) {
-    if (const Field* const field = rule.find(key)) {
-        if (const auto index = read_word(*field, words, report)) {
-            value = values[*index];
-        }
+std::optional<T> read_value(const Fields& rule, std::string_view key,
+                            const std::array<T, N>& values, Report& report) {
+    const Field* const field = rule.find(key);
+    if (field == nullptr) {
+        return std::nullopt;
     }
+    std::array<std::string_view, N> words;
+    std::transform(values.begin(), values.end(), words.begin(),
+                   [](T value) { return to_string(value); });
+    const auto index = read_word(*field, words, report);
+    return index ? std::optional(values[*index]) : std::nullopt;
 }
 
 /// What only a whole cgroup can be held to needs one, and no process of it can be singled out. The
@@ -190,21 +201,18 @@ class RulesReader {
 public:
     RulesReader(Rules& rules, Report& report) : rules_(rules), report_(report) {}
 
-    void read(const Node& node) {
+    void read(const Value& node) {
         const Fields fields(node, "a rule", rule_keys, report_);
-        if (node.kind != Node::Kind::mapping) {
+        if (node.kind != Value::Kind::mapping) {
             return;
         }
         policy::Rule rule;
         rule.origin = {report_.file(), node.at.line, node.at.column};
         read_name(fields, node, rule);
-        read_into(rule.mode, fields, "mode", mode_words,
-                  std::array{PolicyMode::automatic, PolicyMode::legacy, PolicyMode::off}, report_);
-        read_into(rule.slice, fields, "slice", slice_words,
-                  std::array{PolicySlice::allow, PolicySlice::deny}, report_);
-        read_into(rule.glibc, fields, "glibc", glibc_words, std::array{false, true}, report_);
-        read_into(rule.expect, fields, "expect", expect_words,
-                  std::array{Mode::none, Mode::v1, Mode::v2}, report_);
+        rule.mode = read_value(fields, "mode", modes, report_);
+        rule.slice = read_value(fields, "slice", slices, report_);
+        rule.glibc = read_value(fields, "glibc", switches, report_);
+        rule.expect = read_value(fields, "expect", expected, report_);
         check_words(rule, fields, report_);
         const bool nothing = !fields.has("mode") && !fields.has("slice") && !fields.has("glibc") &&
                              !fields.has("expect");
@@ -217,7 +225,7 @@ public:
     }
 
 private:
-    void read_name(const Fields& fields, const Node& node, policy::Rule& rule) {
+    void read_name(const Fields& fields, const Value& node, policy::Rule& rule) {
         const Field* const field = fields.find("name");
         if (field == nullptr) {
             if (fields.sound()) {
@@ -242,7 +250,7 @@ private:
         rule.name = std::move(*name);
     }
 
-    void read_match(const Fields& fields, const Node& node, policy::Rule& rule) {
+    void read_match(const Fields& fields, const Value& node, policy::Rule& rule) {
         const Field* const field = fields.find("match");
         if (field == nullptr) {
             if (fields.sound()) {
@@ -287,12 +295,12 @@ void read_policy(const std::string& file, std::string_view text, Rules& rules,
         }
         return;
     }
-    const std::vector<Node>* const nodes = read_sequence(*list, report);
+    const std::vector<Value>* const nodes = read_sequence(*list, report);
     if (nodes == nullptr) {
         return;
     }
     RulesReader reader(rules, report);
-    for (const Node& node : *nodes) {
+    for (const Value& node : *nodes) {
         if (rules.rules.size() >= max_rules) {
             report.error(node.at, "more than " + std::to_string(max_rules) + " rules in all files");
             return;

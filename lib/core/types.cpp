@@ -98,21 +98,13 @@ std::optional<SliceState> parse_slice_state(std::string_view text) {
     return value_of(slice_words, text);
 }
 
-std::optional<PolicyMode> parse_policy_mode(std::string_view text) {
-    return value_of(policy_mode_words, text);
-}
-
-std::optional<PolicySlice> parse_policy_slice(std::string_view text) {
-    return value_of(policy_slice_words, text);
-}
-
 std::optional<KernelClass> parse_kernel_class(std::string_view text) {
     return value_of(class_words, text);
 }
 
 std::optional<Policy> parse_policy(std::string_view text) {
-    const auto mode = parse_policy_mode(take_until(text, ' '));
-    const auto slice = parse_policy_slice(text);
+    const auto mode = value_of(policy_mode_words, take_until(text, ' '));
+    const auto slice = value_of(policy_slice_words, text);
     if (!mode || !slice) {
         return std::nullopt;
     }

@@ -75,8 +75,6 @@ struct Policy {
 [[nodiscard]] std::optional<Mode> parse_mode(std::string_view text);
 [[nodiscard]] std::optional<Evidence> parse_evidence(std::string_view text);
 [[nodiscard]] std::optional<SliceState> parse_slice_state(std::string_view text);
-[[nodiscard]] std::optional<PolicyMode> parse_policy_mode(std::string_view text);
-[[nodiscard]] std::optional<PolicySlice> parse_policy_slice(std::string_view text);
 [[nodiscard]] std::optional<KernelClass> parse_kernel_class(std::string_view text);
 [[nodiscard]] std::optional<Policy> parse_policy(std::string_view text);
 

@@ -18,8 +18,11 @@ bool UnitPattern::matches(const std::string& name, const std::string& display_na
     if (name.empty()) {
         return false;
     }
-    return glob_.matches(name) || glob_.matches(display_name) ||
-           (!service_.empty() && (service_ == name || service_ == display_name));
+    const auto is_meant = [&](const std::string& candidate) {
+        return glob_.matches(candidate) || (!service_.empty() && service_ == candidate);
+    };
+    // The display name ends with the name: with the same length it is the same.
+    return is_meant(name) || (display_name.size() != name.size() && is_meant(display_name));
 }
 
 } // namespace rseq::proc

@@ -17,7 +17,8 @@ public:
     [[nodiscard]] bool matches(const Unit& unit) const {
         return matches(unit.name, unit.display_name());
     }
-    /// The same for a caller that keeps both names. Two empty names are no unit and never match.
+    /// The same for a caller that keeps both names of a unit. Empty names are no unit and never
+    /// match.
     [[nodiscard]] bool matches(const std::string& name, const std::string& display_name) const;
 
     /// The pattern as it was given.
