@@ -119,9 +119,10 @@ PageBuilder& PageBuilder::record(std::uint32_t delta_ns, const Bytes& bytes) {
 
 PageBuilder& PageBuilder::long_record(std::uint32_t delta_ns, const Bytes& bytes) {
     Bytes payload;
-    append(payload, static_cast<std::uint32_t>(bytes.size() + 4));
+    const std::size_t padded = (bytes.size() + 3) & ~std::size_t{3};
+    append(payload, static_cast<std::uint32_t>(padded + 4));
     append(payload, bytes.data(), bytes.size());
-    payload.resize((payload.size() + 3) & ~std::size_t{3});
+    payload.resize(padded + 4);
     return raw(0, delta_ns, payload);
 }
 
