@@ -76,17 +76,16 @@ bool Page::entries_fit(std::span<const std::byte> bytes, std::size_t end) const 
         const std::uint32_t type = type_of(head);
         std::uint64_t length = 0; // of what follows the entry's header
         if (type == 0 || type == KBUFFER_TYPE_PADDING) {
-            // The word behind the header counts itself. An entry of padding without a delta has
-            // none and fills a page to its end, but is never part of what is committed.
+            // The word behind the header counts itself, in steps of four. An entry of padding
+            // without a delta has none: it fills a page to its end, and is never committed.
             if (end - at < 2 * entry_header ||
                 (type == KBUFFER_TYPE_PADDING && delta_of(head) == 0)) {
                 return false;
             }
             length = load_u32(bytes.data() + at + entry_header);
-            if (length < entry_header || length > end - at) {
+            if (length < entry_header || length % 4 != 0) {
                 return false;
             }
-            length = (length + 3) & ~std::uint64_t{3};
         } else if (type == KBUFFER_TYPE_TIME_EXTEND || type == KBUFFER_TYPE_TIME_STAMP) {
             length = 4;
         } else {

@@ -91,7 +91,7 @@ TEST(Decoder, NamesTheFormatThatItCannotUse) {
     EXPECT_NE(garbage.error().context.find("task/task_rename/format"), std::string::npos);
 
     std::string format = *read_file(from.get(), "task/task_rename/format", 4096);
-    format.replace(format.find("newcomm;"), 7, "unknown");
+    format.replace(format.find("newcomm["), 7, "unknown");
     tree.file("task/task_rename/format", format);
     const auto lacking = Decoder::load(tree.open().get());
     ASSERT_FALSE(lacking);

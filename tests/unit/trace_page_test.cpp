@@ -55,14 +55,14 @@ TEST(Page, TheLengthIsInTheHeaderOfShortRecordsAndBehindItOfOthers) {
     const auto records = records_of(PageBuilder(0)
                                         .record(0, payload(1, 28UL * 4))
                                         .record(0, payload(2, 29UL * 4))
-                                        .long_record(0, payload(3, 6))
+                                        .long_record(0, payload(3, 8))
                                         .record(0, payload(4, 4))
                                         .bytes());
     ASSERT_TRUE(records);
     ASSERT_EQ(records->size(), 4U);
     EXPECT_EQ((*records)[0].bytes.size(), 28U * 4);
     EXPECT_EQ((*records)[1].bytes.size(), 29U * 4);
-    EXPECT_EQ((*records)[2].bytes.size(), 8U) << "with the padding to the next entry";
+    EXPECT_EQ((*records)[2].bytes.size(), 8U);
     EXPECT_EQ(first_word((*records)[2].bytes), 3U);
     EXPECT_EQ(first_word((*records)[3].bytes), 4U);
 }
@@ -173,6 +173,10 @@ const Refused refused_pages[] = {
          .bytes()},
     {"LengthThatDoesNotCountItself",
      PageBuilder(0).raw(0, 0, RecordBuilder().put<std::uint32_t>(3).pad_to(16).bytes()).bytes()},
+    {"LengthThatIsNoMultipleOfFour",
+     PageBuilder(0).raw(0, 0, RecordBuilder().put<std::uint32_t>(10).pad_to(12).bytes()).bytes()},
+    {"PaddingThatIsNoMultipleOfFour",
+     PageBuilder(0).raw(29, 1, RecordBuilder().put<std::uint32_t>(10).pad_to(12).bytes()).bytes()},
     {"LengthOfZero", PageBuilder(0).raw(0, 0, RecordBuilder().pad_to(16).bytes()).bytes()},
     {"PaddingBeyondTheCommitted",
      PageBuilder(0).raw(29, 1, RecordBuilder().put<std::uint32_t>(20).pad_to(16).bytes()).bytes()},

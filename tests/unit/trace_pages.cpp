@@ -48,6 +48,9 @@ UniqueFd recorded_events(const std::string& kernel) {
 
 namespace {
 
+/// More than the fields of any format take.
+constexpr std::size_t behind_fields = 64;
+
 trace::Format recorded_format(const std::string& kernel, const std::string& event) {
     const auto text =
         read_file(recorded_events(kernel).get(), (event + "/format").c_str(), 64UL * 1024);
@@ -85,6 +88,7 @@ EventRecord& EventRecord::set(const char* field, std::string_view text) {
     }
     bytes_.resize(std::max(bytes_.size(), std::size_t{at.offset} + at.size));
     if (at.shape == trace::Field::Shape::data_loc) {
+        bytes_.resize(std::max(bytes_.size(), behind_fields));
         const auto location = static_cast<std::uint32_t>(bytes_.size() | (text.size() + 1) << 16U);
         std::memcpy(bytes_.data() + at.offset, &location, sizeof(location));
         append(bytes_, text.data(), text.size());
@@ -115,9 +119,10 @@ PageBuilder& PageBuilder::record(std::uint32_t delta_ns, const Bytes& bytes) {
 
 PageBuilder& PageBuilder::long_record(std::uint32_t delta_ns, const Bytes& bytes) {
     Bytes payload;
-    append(payload, static_cast<std::uint32_t>(bytes.size() + 4));
+    const std::size_t padded = (bytes.size() + 3) & ~std::size_t{3};
+    append(payload, static_cast<std::uint32_t>(padded + 4));
     append(payload, bytes.data(), bytes.size());
-    payload.resize((payload.size() + 3) & ~std::size_t{3});
+    payload.resize(padded + 4);
     return raw(0, delta_ns, payload);
 }
 

@@ -9,6 +9,7 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -35,6 +36,13 @@ enum {
     // What glibc and librseq use on x86-64; glibc's own is needed to undo its registration.
     signature = 0x53053053,
     flag_unregister = 1,
+    // linux/prctl.h, asm/unistd.h and linux/rseq.h of kernels with slice extensions.
+    prctl_slice = 79,
+    prctl_slice_set = 2,
+    prctl_slice_enable = 1,
+    sys_slice_yield = 471,
+    offset_slice_request = 28,
+    offset_slice_granted = 29,
     exit_unavailable = 77,
 };
 
@@ -68,6 +76,7 @@ static const struct kind {
     {"mixed", 1},        // every other thread the original size, and what the kernel offers
     {"unregistered", 0}, // registered by the C library, and undone
     {"refused", 1},      // each thread asks for less than the original size, in vain
+    {"slicing", 1},      // as offered, with slice extensions that they ask for all the time
     {"violating", 1},    // as offered; the main thread overwrites cpu_id_start once it is ready
 };
 
@@ -122,6 +131,47 @@ static int undo_registration_of_libc(void) {
     return none;
 }
 
+static void enable_slices(void) {
+    if (prctl(prctl_slice, prctl_slice_set, prctl_slice_enable, 0, 0) != 0) {
+        die(exit_unavailable, "no slice extensions");
+    }
+}
+
+static int input_has_ended(void) {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    char byte;
+    return poll(&input, 1, 0) == 1 && read(STDIN_FILENO, &byte, 1) <= 0;
+}
+
+// Threads that fight for one CPU, each within a section for which it wants no interruption. What it
+// is granted ends in all ways in turn: given back, by another system call, and run out.
+static void ask_for_slices(size_t index) {
+    const unsigned spins = 1000000;
+    volatile unsigned char* request = &areas[index][offset_slice_request];
+    volatile unsigned char* granted = &areas[index][offset_slice_granted];
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(0, &set);
+    sched_setaffinity(0, sizeof(set), &set);
+    for (unsigned round = 0; index != 0 || !input_has_ended();) {
+        *request = 1;
+        for (unsigned i = 0; i < spins && *granted == 0; ++i) {
+        }
+        *request = 0;
+        if (*granted == 0) {
+            continue;
+        }
+        ++round;
+        if (round % 3 == 0) {
+            syscall(sys_slice_yield);
+        } else if (round % 3 == 1) {
+            getppid();
+        }
+        while (*granted != 0) {
+        }
+    }
+}
+
 static void settle(size_t index) {
     struct animal* self = &animals[index];
     char comm[16];
@@ -136,6 +186,9 @@ static void settle(size_t index) {
         self->length = register_area(index, 64);
     } else if (strcmp(kind->name, "offered") == 0 || strcmp(kind->name, "violating") == 0) {
         self->length = register_area(index, offered_length());
+    } else if (strcmp(kind->name, "slicing") == 0) {
+        self->length = register_area(index, offered_length());
+        enable_slices();
     } else if (strcmp(kind->name, "mixed") == 0) {
         self->length = register_area(index, index % 2 == 0 ? original_length : offered_length());
     } else if (strcmp(kind->name, "refused") == 0) {
@@ -149,7 +202,11 @@ static void settle(size_t index) {
 }
 
 static void* live(void* argument) {
-    settle((size_t)(uintptr_t)argument);
+    const size_t index = (size_t)(uintptr_t)argument;
+    settle(index);
+    if (strcmp(kind->name, "slicing") == 0) {
+        ask_for_slices(index);
+    }
     for (;;) {
         pause();
     }
@@ -178,7 +235,7 @@ int main(int argc, char** argv) {
     }
     if (kind == NULL || threads < 1 || threads > most_threads) {
         fprintf(stderr, "usage: zoo libc|none|original|long|offered|mixed|unregistered|refused|"
-                        "violating THREADS\n");
+                        "slicing|violating THREADS\n");
         return 2;
     }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
@@ -218,6 +275,9 @@ int main(int argc, char** argv) {
             CPU_SET(round % 2, &set);
             sched_setaffinity(0, sizeof(set), &set);
         }
+    }
+    if (strcmp(kind->name, "slicing") == 0) {
+        ask_for_slices(0);
     }
     char byte;
     while (read(STDIN_FILENO, &byte, 1) > 0) {
