@@ -2,6 +2,7 @@
 #include "cli/event_filter.h"
 
 #include "core/parse.h"
+#include "proc/unit_pattern.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -19,12 +20,8 @@ bool contains(const Range& range, const T& value) {
 /// True if the pattern names the unit with this display name; what follows its last slash is the
 /// unit's own name.
 bool names(const std::string& pattern, const std::string& display_name) {
-    const auto as_unit = [](const std::string& name) {
-        return proc::Unit{proc::Manager::system, name, {}};
-    };
-    const std::string name = display_name.substr(display_name.rfind('/') + 1);
-    return !display_name.empty() &&
-           (unit_matches(pattern, as_unit(display_name)) || unit_matches(pattern, as_unit(name)));
+    return proc::UnitPattern(pattern).matches(
+        display_name.substr(display_name.rfind('/') + 1), display_name);
 }
 
 } // namespace

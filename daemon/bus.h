@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/result.h"
+#include "daemon/bus_limits.h"
 #include "daemon/occurrence.h"
 #include "daemon/state.h"
 
@@ -19,6 +20,8 @@ struct BusHooks {
     std::function<Result<void>()> reload;
     /// Compares the registry with the kernel.
     std::function<Result<void>()> rescan;
+    /// Brings the state up to now; called before processes are looked up.
+    std::function<void()> refresh;
     /// Turns the kernel's slice events on or off; called when the first subscriber asks for them
     /// and when the last one is gone.
     std::function<void(bool wanted)> want_slices;
@@ -29,7 +32,8 @@ class Bus {
 public:
     /// Connects, takes the name and attaches to the event loop. `state` has to outlive the result.
     /// Fails if there is no bus, or if somebody else has the name.
-    static Result<std::unique_ptr<Bus>> open(sd_event* loop, const State& state, BusHooks hooks);
+    static Result<std::unique_ptr<Bus>> open(sd_event* loop, const State& state, BusHooks hooks,
+                                             const BusLimits& limits = {});
 
     Bus(const Bus&) = delete;
     Bus& operator=(const Bus&) = delete;

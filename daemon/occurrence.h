@@ -3,10 +3,12 @@
 
 #include "core/event.h"
 #include "core/types.h"
+#include "registry/change.h"
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace rseq::daemon {
@@ -37,5 +39,13 @@ struct Occurrence {
     Mode mode = Mode::unknown; ///< registrations: what came of it
     event::Payload payload;
 };
+
+/// What kind of occurrence a change of the registry is; nothing for one that is none.
+[[nodiscard]] std::optional<Kind> occurrence_kind(const registry::Change& change);
+
+/// The occurrence that the change, which has an event, is. `realtime_offset_ns`: CLOCK_REALTIME
+/// less CLOCK_BOOTTIME.
+[[nodiscard]] Occurrence make_occurrence(const registry::Change& change, Kind kind,
+                                         std::int64_t realtime_offset_ns);
 
 } // namespace rseq::daemon

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <utility>
 
 namespace rseq::daemon {
 
@@ -16,7 +17,9 @@ inline constexpr std::size_t violations_kept = 256;
 
 /// What the daemon knows. The manager writes it, the bus reads it; both run in one thread.
 struct State {
-    KernelFacts facts;
+    explicit State(KernelFacts found) : facts(std::move(found)), registry(facts) {}
+
+    const KernelFacts facts;
     std::string source = "none"; ///< what a scan reads: procfs, bpf, none
     std::string events = "none"; ///< what tells of changes: rseq, syscalls, none
     registry::Registry registry;

@@ -1,33 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "snapshot/sources.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace rseq::snapshot {
 
 namespace {
 
+bool contains(const std::vector<pid_t>& sorted, pid_t tid) {
+    return std::binary_search(sorted.begin(), sorted.end(), tid);
+}
+
+void insert(std::vector<pid_t>& sorted, pid_t tid) {
+    sorted.insert(std::upper_bound(sorted.begin(), sorted.end(), tid), tid);
+}
+
+/// Hands every thread that has not begun to exit to `read(tid, comm)`, which returns false if it is
+/// gone by then. Fails if the threads cannot be listed.
+template <class Read>
+Result<void> for_each_thread(proc::ProcessDir& dir, Read read) {
+    // A listing in which a thread ends meanwhile may stop early, and one that started another before
+    // it ended was listed without the other: list again until nothing more is found to have ended.
+    constexpr int most_listings = 8;
+    std::vector<pid_t> done;
+    std::vector<pid_t> ended;
+    for (int listing = 0; listing < most_listings; listing++) {
+        const auto tids = dir.threads();
+        if (!tids) {
+            return tl::unexpected<Error>(tids.error());
+        }
+        bool more_ended = false;
+        for (const pid_t tid : *tids) {
+            if (contains(done, tid)) {
+                continue;
+            }
+            auto identity = dir.thread_identity(tid);
+            const bool gone = !identity && is_gone(identity.error());
+            if (!gone && !(identity && identity->exiting) &&
+                read(tid, identity ? std::move(identity->comm) : std::string())) {
+                insert(done, tid);
+            } else if (!contains(ended, tid)) {
+                insert(ended, tid);
+                more_ended = true;
+            }
+        }
+        if (!more_ended) {
+            break;
+        }
+    }
+    return {};
+}
+
 /// Every thread of the process from its own file.
 bool fill_from_threads(const Context& context, Process& process, proc::ProcessDir& dir,
                        Snapshot& snapshot) {
-    const auto tids = dir.threads();
-    if (!tids) {
-        if (is_gone(tids.error())) {
-            return false;
-        }
-        snapshot.unknown_reason = tids.error().message();
-        return fill_unknown(context, process, dir);
-    }
-    for (const pid_t tid : *tids) {
-        auto thread = dir.thread_rseq(tid);
+    const auto listed = for_each_thread(dir, [&](pid_t tid, std::string comm) {
+        const auto thread = dir.thread_rseq(tid);
         if (!thread) {
             if (is_gone(thread.error())) {
-                continue;
+                return false;
             }
             snapshot.unknown_reason = thread.error().message();
         }
-        add_thread(context, process, tid, dir.thread_comm(tid).value_or(""),
+        add_thread(context, process, tid, std::move(comm),
                    thread ? std::optional(thread->registration) : std::nullopt);
+        return true;
+    });
+    if (!listed && !is_gone(listed.error())) {
+        snapshot.unknown_reason = listed.error().message();
+        return fill_unknown(context, process, dir);
     }
     return process.threads.total() > 0;
 }
@@ -40,17 +84,15 @@ bool fill_unknown(const Context& context, Process& process, proc::ProcessDir& di
         return false;
     }
     if (context.options.threads) {
-        const auto tids = dir.threads();
-        if (!tids && is_gone(tids.error())) {
-            return false;
-        }
-        for (const pid_t tid : tids.value_or(std::vector<pid_t>())) {
-            add_thread(context, process, tid, dir.thread_comm(tid).value_or(""), std::nullopt);
+        const auto listed = for_each_thread(dir, [&](pid_t tid, std::string comm) {
+            add_thread(context, process, tid, std::move(comm), std::nullopt);
+            return true;
+        });
+        if (listed || is_gone(listed.error())) {
+            return process.threads.total() > 0;
         }
     }
-    if (process.threads.total() == 0) {
-        process.threads.add(Mode::unknown, identity->threads);
-    }
+    process.threads.add(Mode::unknown, identity->threads);
     return true;
 }
 

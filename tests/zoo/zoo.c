@@ -67,6 +67,7 @@ static const struct kind {
     {"offered", 1},      // what the kernel offers beyond the original size
     {"mixed", 1},        // every other thread the original size, and what the kernel offers
     {"unregistered", 0}, // registered by the C library, and undone
+    {"refused", 1},      // each thread asks for less than the original size, in vain
     {"violating", 1},    // as offered; the main thread overwrites cpu_id_start once it is ready
 };
 
@@ -95,6 +96,14 @@ static int register_area(size_t index, int length) {
         die(errno == EINVAL || errno == ENOSYS ? exit_unavailable : 1, "cannot register");
     }
     return length;
+}
+
+static int ask_in_vain(size_t index) {
+    if (syscall(SYS_rseq, areas[index], original_length / 2, 0, signature) == 0) {
+        errno = 0;
+        die(1, "registered half of an area");
+    }
+    return none;
 }
 
 static int undo_registration_of_libc(void) {
@@ -129,6 +138,8 @@ static void settle(size_t index) {
         self->length = register_area(index, offered_length());
     } else if (strcmp(kind->name, "mixed") == 0) {
         self->length = register_area(index, index % 2 == 0 ? original_length : offered_length());
+    } else if (strcmp(kind->name, "refused") == 0) {
+        self->length = ask_in_vain(index);
     } else if (strcmp(kind->name, "unregistered") == 0) {
         self->length = undo_registration_of_libc();
     } else {
@@ -166,8 +177,8 @@ int main(int argc, char** argv) {
         }
     }
     if (kind == NULL || threads < 1 || threads > most_threads) {
-        fprintf(stderr, "usage: zoo libc|none|original|long|offered|mixed|unregistered|violating "
-                        "THREADS\n");
+        fprintf(stderr, "usage: zoo libc|none|original|long|offered|mixed|unregistered|refused|"
+                        "violating THREADS\n");
         return 2;
     }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
