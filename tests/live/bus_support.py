@@ -25,6 +25,7 @@ CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
   <listen>unix:path={folder}/socket</listen>
   <auth>EXTERNAL</auth>
   <servicedir>{folder}/services</servicedir>
+  <limit name="service_start_timeout">1000</limit>
   <policy context="default">
     <allow user="*"/>
     <allow own="*"/>
@@ -63,8 +64,9 @@ def collect(stream):
     lines = queue.Queue()
 
     def read():
-        for line in stream:
-            lines.put(line)
+        with stream:
+            for line in stream:
+                lines.put(line)
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
@@ -84,7 +86,8 @@ class Bus:
         configuration = self.write("bus.conf", CONFIGURATION.format(folder=self.folder))
         self.process = subprocess.Popen(
             ["dbus-daemon", f"--config-file={configuration}", "--nofork", "--nopidfile",
-             "--nosyslog", "--print-address"], stdout=subprocess.PIPE)
+             "--nosyslog", "--print-address"], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL)  # where it complains of limits that it may not raise
         if not self.process.stdout.readline():
             raise RuntimeError("the bus did not start")
 
@@ -139,7 +142,7 @@ class Daemon:
         self.tell({"signal": member, "values": values, **options})
 
     def event(self, *arguments, **options):
-        self.signal("Event", event(*arguments), **options)
+        self.signal("Event", event(*arguments, **options))
 
     def wait_for(self, member):
         """The next call of this method: its arguments and its sender."""
@@ -159,7 +162,9 @@ class Daemon:
 
     def close(self):
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
 
 
 def variants(**values):

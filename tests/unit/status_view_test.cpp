@@ -135,7 +135,7 @@ TEST(UnknownRemark, CountsGivesTheReasonAndARemedy) {
 
 TEST(UnknownRemark, OfAProbeDoesNotAdviseToProbe) {
     const Snapshot snapshot{{process(8, "b", {.unknown = 4})}, ""};
-    const std::string remark = unknown_remark(snapshot, {Asked::ptrace});
+    const std::string remark = unknown_remark(snapshot, {Asked::ptrace, "", ""});
     EXPECT_EQ(remark.rfind("1 of 1 processes unknown: ", 0), 0U) << remark;
     EXPECT_EQ(remark.find("--probe"), std::string::npos) << remark;
 }
