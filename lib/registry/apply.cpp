@@ -25,21 +25,33 @@ Changes Registry::apply(const Event& event) {
     return changes_;
 }
 
+void Registry::touch(Thread& thread) {
+    thread.touched_ = true;
+    thread.process_->touched_ = true;
+}
+
 bool Registry::is_inexact(const Process& process, const Event& event) {
     return event.time_ns <= process.scan_end_ns_;
 }
 
-/// Makes sure that nothing has the number of a thread that starts in the group `tgid`. Returns false
-/// if there is nothing to be done, because a scan saw that very thread.
-bool Registry::free_number(const Event& event, pid_t tid, pid_t tgid) {
+/// Makes sure that nothing has the number of a thread that starts in `group`, of a process if it is
+/// that number itself, or of a group that is not known if it is 0. Returns false if there is
+/// nothing to be done, because a scan saw that very thread.
+bool Registry::free_number(const Event& event, pid_t tid, pid_t group) {
     Thread* thread = thread_at(tid);
     Process* process = thread != nullptr ? thread->process_ : process_at(tid);
     if (process == nullptr) {
         return true;
     }
-    if (process->pid == tgid && is_inexact(*process, event)) {
-        // The scan could not tell its mode: then the event does.
-        return thread != nullptr && thread->mode == Mode::unknown;
+    const bool can_be_it = group == 0 ? process->pid != tid : process->pid == group;
+    if (can_be_it && is_inexact(*process, event)) {
+        // Unless the scan could not tell its mode, ...
+        const bool is_known = thread != nullptr && thread->mode != Mode::unknown;
+        // ... or events told of an earlier one with this number since.
+        const bool is_touched = process->pid == tid ? process->touched_ : thread->touched_;
+        if (!is_touched) {
+            return !is_known;
+        }
     }
     // Its end was lost, or it left the number for that of its group in an execve(2) that was not
     // told yet. The number of a group is free only when all of its threads are gone.
@@ -51,31 +63,40 @@ bool Registry::free_number(const Event& event, pid_t tid, pid_t tgid) {
     return true;
 }
 
+/// The group of the thread that the event is of. It may be a leader that a scan left out because it
+/// had begun to exit.
+Process* Registry::group_of(const Event& event) {
+    const Thread* thread = thread_at(event.tid);
+    return thread != nullptr ? thread->process_ : process_at(event.tid);
+}
+
 void Registry::on(const Event& event, const event::ThreadStarted& started) {
-    const Thread* parent = thread_at(event.tid);
     const bool in_group = (started.clone_flags & CLONE_THREAD) != 0;
-    if (in_group && parent == nullptr) {
-        stray(event);
+    const Process* group = group_of(event);
+    const pid_t number = !in_group ? started.tid : (group != nullptr ? group->pid : 0);
+    if (!free_number(event, started.tid, number)) {
         return;
     }
-    Process* group = in_group ? parent->process_ : nullptr;
-    if (!free_number(event, started.tid, in_group ? group->pid : started.tid)) {
-        return;
-    }
-    if (group == nullptr) {
+    if (!in_group) {
         start_process(event, started);
-    } else if (Thread* thread = add_thread(*group, started.tid, &event)) {
+        return;
+    }
+    Process* process = group_of(event); // it may have been what had the number
+    if (process == nullptr) {
+        stray(event);
+    } else if (Thread* thread = add_thread(*process, started.tid, &event)) {
         // Threads share the address space, and what does starts unregistered.
         thread->comm = Comm(started.comm);
         set_registration(*thread, Mode::none, 0, SliceState::unavailable);
-        group->source = Evidence::trace;
-        settle(*group, &event);
+        touch(*thread);
+        process->source = Evidence::trace;
+        settle(*process, &event);
     }
 }
 
 void Registry::start_process(const Event& event, const event::ThreadStarted& started) {
     const Thread* parent = thread_at(event.tid);
-    // It may be there: seen by a scan that could not tell its mode.
+    // It may be there, seen by a scan, but its first thread is not, or in no known mode.
     const bool seen = process_at(started.tid) != nullptr;
     Process* process = seen ? process_at(started.tid) : add_process(started.tid);
     if (process == nullptr) {
@@ -99,6 +120,7 @@ void Registry::start_process(const Event& event, const event::ThreadStarted& sta
         return;
     }
     thread->comm = process->comm;
+    process->leader_exit_told_ = false;
 
     const bool exact = from != nullptr && !is_inexact(*from, event);
     if ((started.clone_flags & CLONE_VM) != 0) {
@@ -111,7 +133,8 @@ void Registry::start_process(const Event& event, const event::ThreadStarted& sta
     }
     const bool known = thread->mode != Mode::unknown;
     process->source = known ? Evidence::trace : Evidence::none;
-    want(*process, !known || (has_policies_ && !process->policy));
+    const bool policy_known = process->policy && !(from != nullptr && from->modes_wanted_);
+    want(*process, !known || (has_policies_ && !policy_known));
     settle(*process, &event);
 }
 
@@ -119,11 +142,13 @@ void Registry::on(const Event&, const event::Renamed& renamed) {
     const Comm comm(renamed.comm);
     if (Thread* thread = thread_at(renamed.tid)) {
         thread->comm = comm;
+        touch(*thread);
     }
     // The name of a process is that of its leader, even of one that has exited; and in an execve(2)
     // the caller is renamed when it has taken the number of the group.
     if (Process* process = process_at(renamed.tid)) {
         process->comm = comm;
+        process->touched_ = true;
     }
 }
 
@@ -144,10 +169,15 @@ void Registry::on(const Event& event, const event::Executed& executed) {
         remove_process(*process, &event); // nothing that was known of it is so any more
         return;
     }
+    if (process->comm == Comm()) {
+        // The renaming, just before, could not be told to anybody. It is to this:
+        const std::string_view path = executed.filename;
+        process->comm = Comm(path.substr(path.rfind('/') + 1));
+    }
     caller->comm = process->comm;
     set_registration(*caller, Mode::none, 0, SliceState::unavailable);
     set_kernel_thread(*process, false); // one of the kernel's helpers, until now
-    process->leader_exited_ = false;
+    process->leader_exit_told_ = false;
     process->exe = std::make_shared<const std::string>(executed.filename, 0, longest_path);
     process->source = Evidence::trace;
     process->scan_end_ns_ = 0;
@@ -170,23 +200,33 @@ void Registry::on(const Event& event, const event::Exited& exited) {
     if (process == nullptr) {
         return;
     }
+    process->touched_ = true;
     if (thread == nullptr) {
-        // The leader exits a second time: the caller of an execve(2) that failed after it had taken
-        // the number, when no other thread was left.
-        if (process->leader_exited_ && exited.group_dead.value_or(true)) {
+        // A leader that a scan left out, because it had begun to exit. Or one that exits a second
+        // time: the caller of an execve(2) that failed after it had taken the number, when no other
+        // thread was left.
+        if (exited.group_dead.value_or(process->leader_exit_told_)) {
             remove_process(*process, &event);
+            return;
+        }
+        process->leader_exit_told_ = true;
+        if (!exited.group_dead) {
+            want(*process, true);
         }
         return;
     }
     const bool last = process->first_thread_ == thread && thread->next_ == nullptr;
-    if (exited.group_dead.value_or(last)) {
+    const bool dead = exited.group_dead.value_or(last);
+    // A scan may have seen a later thread with this number, in another group.
+    const bool in_doubt = dead && !last && is_inexact(*process, event);
+    if (dead && !in_doubt) {
         remove_process(*process, &event);
         return;
     }
-    process->leader_exited_ = process->leader_exited_ || exited.tid == process->pid;
+    process->leader_exit_told_ = process->leader_exit_told_ || exited.tid == process->pid;
     remove_thread(*thread);
-    if (last) {
-        want(*process, true); // there are others, and nobody told of them
+    if (last || in_doubt) {
+        want(*process, true); // in the first case there are others, and nobody told of them
     }
     settle(*process, &event);
 }
@@ -221,6 +261,7 @@ Process* Registry::process_of(const Event& event, pid_t tgid) {
 Thread* Registry::thread_of(const Event& event, pid_t tgid) {
     Thread* thread = thread_at(event.tid);
     if (thread != nullptr && (tgid == 0 || thread->process_->pid == tgid)) {
+        touch(*thread);
         return thread;
     }
     if (tgid == 0) {
@@ -238,6 +279,7 @@ Thread* Registry::thread_of(const Event& event, pid_t tgid) {
         }
         return nullptr;
     }
+    touch(*thread);
     want(*process, true);
     settle(*process, &event);
     return thread;
@@ -326,6 +368,7 @@ void Registry::on(const Event& event, const event::PolicyLatched& latched) {
     }
     if (process != nullptr) {
         process->latched_ = latched.policy;
+        process->touched_ = true;
     }
     tell_of(ChangeKind::policy_latched, event, latched.tgid);
 }
@@ -359,6 +402,7 @@ void Registry::on(const Event&, const event::CgroupEntered& entered) {
     // subtree, and the cgroup of a process is that of its leader.
     if (Process* process = process_at(entered.tid)) {
         process->cgroup = cgroup_at(entered.path);
+        process->touched_ = true;
     }
 }
 

@@ -61,6 +61,7 @@ struct Thread {
 
 private:
     friend class Registry;
+    bool touched_ = false;       ///< by an event since the last scan
     Process* process_ = nullptr; ///< that it is of, never null
     Thread* next_ = nullptr;     ///< of the same process, in no order
     Thread* previous_ = nullptr;
@@ -106,9 +107,10 @@ private:
     std::optional<Policy> latched_;     ///< told, and the exec that it is of was not told yet
     Mode counted_mode_ = Mode::unknown; ///< that the registry counts it under
     bool counted_ = false;
-    bool leader_exited_ = false;       ///< the thread with the number of the group
+    bool leader_exit_told_ = false;    ///< the thread with the number of the group
     bool exec_is_fresh_ = false;       ///< nothing was told of its registration since its exec
     bool latch_may_be_missed_ = false; ///< and not told by an event
+    bool touched_ = false;             ///< by an event, it or a thread of it, since the last scan
     bool queued_ = false;              ///< in Registry::unsettled_
     bool modes_wanted_ = false;        ///< see Unsettled::modes
 };

@@ -112,6 +112,7 @@ void Registry::merge(const Scan& scan, const snapshot::Process& seen) {
     }
     process->latch_may_be_missed_ = process->latch_may_be_missed_ || scan.events_lost;
     process->scan_end_ns_ = scan.end_ns;
+    process->touched_ = false;
     process->modes_wanted_ = false;
     process->queued_ = false;
     merge_threads(scan, seen, *process);
@@ -139,7 +140,7 @@ void Registry::remove_absent_threads(const snapshot::Process& seen, Process& pro
         }
         thread = next;
     }
-    process.leader_exited_ = !was_seen(process.pid);
+    process.leader_exit_told_ = process.leader_exit_told_ && !was_seen(process.pid);
 }
 
 void Registry::merge_threads(const Scan& scan, const snapshot::Process& seen, Process& process) {
@@ -167,6 +168,7 @@ void Registry::merge_threads(const Scan& scan, const snapshot::Process& seen, Pr
             continue; // no room
         }
         thread->comm = Comm(listed.comm);
+        thread->touched_ = false;
         if (listed.mode == Mode::unknown || (exec_decides && listed.tid == process.pid)) {
             events_know = events_know || thread->mode != Mode::unknown;
         } else {

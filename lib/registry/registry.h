@@ -199,8 +199,10 @@ private:
     // apply.cpp
     /// Whether a scan may have seen the process at a later moment than the event is of.
     static bool is_inexact(const Process& process, const Event& event);
-    bool free_number(const Event& event, pid_t tid, pid_t tgid);
+    static void touch(Thread& thread);
+    bool free_number(const Event& event, pid_t tid, pid_t group);
     void start_process(const Event& event, const event::ThreadStarted& started);
+    Process* group_of(const Event& event);
     Process* process_of(const Event& event, pid_t tgid);
     Thread* thread_of(const Event& event, pid_t tgid);
     void stray(const Event& event);

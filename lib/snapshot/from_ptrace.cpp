@@ -46,10 +46,9 @@ bool fill(const Context& context, Process& process, proc::ProcessDir& dir, Snaps
         } else {
             snapshot.unknown_reason = registration.error().message();
         }
-        const auto name = context.options.threads ? dir.thread_identity(tid)
-                                                  : proc::ProcessDir::Identity();
-        add_thread(context, process, tid, name ? name->comm : "",
-                   answer_of(registration, process));
+        const auto name =
+            context.options.threads ? dir.thread_identity(tid) : proc::ProcessDir::Identity();
+        add_thread(context, process, tid, name ? name->comm : "", answer_of(registration, process));
     }
     return process.threads.total() > 0;
 }
