@@ -82,7 +82,10 @@ void SystemBus::start(EventSource& timer, std::uint64_t usec, std::uint64_t accu
 
 Result<void> SystemBus::connect(BusSession::TakeName take_name) {
     auto session = BusSession::open(loop_, state_, hooks_, limits_, take_name,
-                                    {[this] { lost(); }, [this] { has_name(); }});
+                                    {[this] { lost(); },
+                                     [this] {
+                                         has_name();
+                                     }});
     if (!session) {
         return tl::unexpected<Error>(std::move(session.error()));
     }

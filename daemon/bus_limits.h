@@ -4,21 +4,17 @@
 #include <cstddef>
 #include <cstdint>
 
-/// What the bus may cost. The defaults are for the system bus; tests have other ones.
+/// What the bus may cost (docs/DBUS.md). The defaults are for the system bus; tests have other
+/// ones.
 namespace rseq::daemon {
 
-/// How much may be under way to those who ask, see Callers.
-struct CallerLimits {
-    // Bytes that were sent and may not have been read. Beyond that calls are refused, and beyond
-    // twice that, since refusals are bytes too, forgotten.
-    std::size_t caller_bytes = 2U << 20U;     ///< to one connection
+/// Bytes that were sent and may not have been read. Beyond that calls are refused, and beyond twice
+/// that, since refusals are bytes too, forgotten.
+struct UnreadLimits {
+    std::size_t connection_bytes = 2U << 20U;
     std::size_t user_bytes = 8U << 20U;       ///< to all connections of one user who is not root
     std::size_t total_bytes = 24U << 20U;     ///< to all connections of all these users
     std::size_t broadcast_bytes = 16U << 20U; ///< in signals to everybody
-    std::size_t callers = 4096;
-    std::size_t waiting_calls = 128; ///< of one connection, until its user is known
-    /// Messages that the bus has not taken yet.
-    std::size_t queued_messages = 4096;
 };
 
 struct PolkitLimits {
@@ -35,9 +31,16 @@ struct SubscriberLimits {
 };
 
 struct BusLimits {
-    CallerLimits callers;
+    UnreadLimits unread;
     PolkitLimits polkit;
     SubscriberLimits subscribers;
+    std::size_t callers = 4096;
+    std::size_t waiting = 8192;             ///< calls
+    std::size_t waiting_of_caller = 128;    ///< as dbus-daemon allows
+    std::size_t refusals = 256;             ///< of one caller in a row, before calls are forgotten
+    std::size_t at_once_bytes = 16U << 10U; ///< to one caller while not all is sent, out of turn
+    std::size_t unsent_messages = 2048;     ///< that the bus has not taken yet
+    int send_buffer_bytes = 64 * 1024;      ///< of the socket: what is in it is not unsent
 };
 
 } // namespace rseq::daemon

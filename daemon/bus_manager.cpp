@@ -108,31 +108,31 @@ int BusManager::list_threads(sd_bus_message* call, sd_bus_error* error) {
     std::sort(pids.begin(), pids.end());
     pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
 
-    return callers_.serve(call, [this, pids = std::move(pids)](sd_bus_message* served,
-                                                               Caller& caller) {
-        return callers_.reply(served, caller, [&](BusWriter& out) {
-            hooks_.refresh();
-            out.open('a', RSEQ_DBUS_THREAD);
-            const auto write = [&](const registry::Process& process) {
-                for (const registry::Thread* thread : state_.registry.threads(process)) {
-                    write_thread(out, process, *thread);
+    return callers_.serve(
+        call, [this, pids = std::move(pids)](sd_bus_message* served, Caller& caller) {
+            return callers_.reply(served, caller, [&](BusWriter& out) {
+                hooks_.refresh();
+                out.open('a', RSEQ_DBUS_THREAD);
+                const auto write = [&](const registry::Process& process) {
+                    for (const registry::Thread* thread : state_.registry.threads(process)) {
+                        write_thread(out, process, *thread);
+                    }
+                };
+                if (pids.empty()) {
+                    for (const registry::Process* process : state_.registry.processes()) {
+                        if (!process->kernel_thread) {
+                            write(*process);
+                        }
+                    }
                 }
-            };
-            if (pids.empty()) {
-                for (const registry::Process* process : state_.registry.processes()) {
-                    if (!process->kernel_thread) {
+                for (const std::uint32_t pid : pids) {
+                    if (const auto* process = state_.registry.find(static_cast<pid_t>(pid))) {
                         write(*process);
                     }
                 }
-            }
-            for (const std::uint32_t pid : pids) {
-                if (const auto* process = state_.registry.find(static_cast<pid_t>(pid))) {
-                    write(*process);
-                }
-            }
-            out.close();
+                out.close();
+            });
         });
-    });
 }
 
 int BusManager::get_process(sd_bus_message* call, sd_bus_error* /*error*/) {
@@ -165,7 +165,7 @@ int BusManager::list_violations(sd_bus_message* call, sd_bus_error* /*error*/) {
 }
 
 int BusManager::set_kinds(sd_bus_message* call, std::uint16_t wanted) {
-    return callers_.serve(call, [this, wanted](sd_bus_message* served, Caller& caller) {
+    return callers_.serve_user(call, [this, wanted](sd_bus_message* served, Caller& caller) {
         if (!subscribers_.set(caller, wanted)) {
             return ::sd_bus_reply_method_errorf(served, SD_BUS_ERROR_LIMITS_EXCEEDED,
                                                 "There are too many subscribers");
@@ -187,10 +187,10 @@ int BusManager::unsubscribe(sd_bus_message* call, sd_bus_error* /*error*/) {
 }
 
 int BusManager::change(sd_bus_message* call, const char* action, Polkit::Run run) {
-    return callers_.serve(call, [this, action, run = std::move(run)](sd_bus_message* served,
-                                                                     Caller& caller) {
-        return polkit_.authorize(served, caller, action, run);
-    });
+    return callers_.serve_user(
+        call, [this, action, run = std::move(run)](sd_bus_message* served, Caller& caller) {
+            return polkit_.authorize(served, caller, action, run);
+        });
 }
 
 int BusManager::rescan(sd_bus_message* call, sd_bus_error* /*error*/) {

@@ -6,6 +6,9 @@
 /// Names on the bus (docs/DBUS.md).
 namespace rseq::daemon {
 
+inline constexpr const char* driver_name = "org.freedesktop.DBus"; ///< the bus itself
+inline constexpr const char* driver_path = "/org/freedesktop/DBus";
+
 inline constexpr const char* bus_name = "org.rseqcompat1";
 inline constexpr const char* bus_path = "/org/rseqcompat1";
 inline constexpr const char* manager_interface = "org.rseqcompat1.Manager";

@@ -4,6 +4,7 @@
 #include "daemon/bus_names.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <utility>
@@ -11,26 +12,28 @@
 namespace rseq::daemon {
 
 Result<std::unique_ptr<BusSession>> BusSession::open(sd_event* loop, const State& state,
-                                                     const BusHooks& hooks,
-                                                     const BusLimits& limits, TakeName take_name,
-                                                     Events events) {
+                                                     const BusHooks& hooks, const BusLimits& limits,
+                                                     TakeName take_name, Events events) {
     sd_bus* bus = nullptr;
     int result = ::sd_bus_open_system_with_description(&bus, "rseq-compatd");
     if (result < 0) {
         return fail(-result, "cannot connect to the system bus");
     }
+    // sd-bus asks for a large one. What is in it cannot be overtaken by the answer to somebody
+    // else.
+    ::setsockopt(::sd_bus_get_fd(bus), SOL_SOCKET, SO_SNDBUF, &limits.send_buffer_bytes,
+                 sizeof limits.send_buffer_bytes);
     std::unique_ptr<BusSession> self(new BusSession(BusConnection(bus), std::move(events)));
 
-    self->callers_.emplace(
-        bus, loop, limits.callers,
-        Callers::Hooks{[session = self.get()](Caller& caller) {
-                           session->subscribers_->set(caller, 0);
-                           session->polkit_->forget(caller);
-                       },
-                       [session = self.get()](Caller& caller) {
-                           session->subscribers_->tell_missed(caller);
-                       },
-                       self->events_.lost});
+    self->callers_.emplace(bus, loop, limits,
+                           Callers::Hooks{[session = self.get()](Caller& caller) {
+                                              session->subscribers_->set(caller, 0);
+                                              session->polkit_->forget(caller);
+                                          },
+                                          [session = self.get()](Caller& caller) {
+                                              session->subscribers_->tell_missed(caller);
+                                          },
+                                          self->events_.lost});
     self->polkit_.emplace(bus, limits.polkit);
     self->subscribers_.emplace(*self->callers_, limits.subscribers, hooks.want_slices);
     self->manager_.emplace(state, hooks, *self->callers_, *self->polkit_, *self->subscribers_);
@@ -42,6 +45,15 @@ Result<std::unique_ptr<BusSession>> BusSession::open(sd_event* loop, const State
         return fail(-result, "cannot look at messages of the bus");
     }
     self->filter_.reset(slot);
+    sd_event_source* crowd = nullptr;
+    result = ::sd_event_add_defer(loop, &crowd, on_crowd, self.get());
+    self->crowd_.reset(crowd);
+    if (result >= 0) {
+        result = ::sd_event_source_set_enabled(crowd, SD_EVENT_OFF);
+    }
+    if (result < 0) {
+        return fail(-result, "cannot attach the bus to the event loop");
+    }
     auto done = self->manager_->attach();
     if (done) {
         done = self->log_control_->attach();
@@ -101,7 +113,21 @@ int BusSession::on_message(sd_bus_message* message, sd_bus_error* /*error*/) {
     if (::sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL) {
         return 0;
     }
-    return callers_->admit(message) ? 0 : 1;
+    if (callers_->admit(message)) {
+        return 0;
+    }
+    // Where one call is too many, there are more of them as a rule, and others behind them: out of
+    // the way with them in fewer turns of the loop.
+    ::sd_event_source_set_enabled(crowd_.get(), SD_EVENT_ONESHOT);
+    return 1;
+}
+
+int BusSession::on_crowd(sd_event_source* /*source*/, void* userdata) noexcept {
+    constexpr int at_once = 256;
+    auto& self = *static_cast<BusSession*>(userdata);
+    for (int i = 0; i<at_once&& ::sd_bus_process(self.bus_.get(), nullptr)> 0; ++i) {
+    }
+    return 0;
 }
 
 void BusSession::flush() {

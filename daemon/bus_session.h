@@ -7,6 +7,7 @@
 #include "daemon/bus_handles.h"
 #include "daemon/bus_manager.h"
 #include "daemon/bus_subscribers.h"
+#include "daemon/event_source.h"
 #include "daemon/log_control.h"
 #include "daemon/polkit.h"
 #include "daemon/state.h"
@@ -53,6 +54,7 @@ private:
 
     int on_message(sd_bus_message* message, sd_bus_error*);
     int on_name(sd_bus_message* reply, sd_bus_error*);
+    static int on_crowd(sd_event_source*, void* self) noexcept;
     Result<void> take_name(TakeName how);
 
     BusConnection bus_;
@@ -63,6 +65,7 @@ private:
     std::optional<BusManager> manager_;
     std::optional<LogControl> log_control_;
     BusSlot filter_;
+    EventSource crowd_;
     BusSlot name_;
 };
 

@@ -46,8 +46,8 @@ bool Subscribers::signal(Caller& caller, const char* member, Write write) {
         return false;
     }
     sd_bus_message* message = nullptr;
-    if (::sd_bus_message_new_signal(callers_.bus(), &message, bus_path, manager_interface,
-                                    member) < 0) {
+    if (::sd_bus_message_new_signal(callers_.bus(), &message, bus_path, manager_interface, member) <
+        0) {
         return false;
     }
     const BusMessage owner(message);

@@ -80,15 +80,15 @@ int LogControl::on_call(sd_bus_message* call, sd_bus_error* error) {
         return ::sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED,
                                   "Messages go to the journal if standard error does");
     }
-    const auto* const word = std::find(level_words.begin(), level_words.end(),
-                                       std::string_view(value));
+    const auto* const word =
+        std::find(level_words.begin(), level_words.end(), std::string_view(value));
     if (word == level_words.end()) {
         return ::sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
                                   "The levels are emerg, alert, crit, err, warning, notice, info, "
                                   "debug");
     }
     const int level = static_cast<int>(word - level_words.begin());
-    return callers_.serve(call, [this, level](sd_bus_message* served, Caller& caller) {
+    return callers_.serve_user(call, [this, level](sd_bus_message* served, Caller& caller) {
         return polkit_.authorize(served, caller, action_set_log_level,
                                  [level](sd_bus_message* allowed) {
                                      log::set_max_level(level);

@@ -3,8 +3,8 @@
 
 #include <string_view>
 
-/// The MESSAGE_ID of each kind of entry in the journal. systemd/rseq-compat.catalog explains each of
-/// them; a test holds the two together. An ID is never given to another kind.
+/// The MESSAGE_ID of each kind of entry in the journal. systemd/rseq-compat.catalog explains each
+/// of them; a test holds the two together. An ID is never given to another kind.
 namespace rseq::daemon::message_id {
 
 /// A process is killed for its use of rseq.

@@ -28,9 +28,8 @@ bool is_absent(const sd_bus_error* error) {
         "org.freedesktop.systemd1.NoSuchUnit",
         "org.freedesktop.systemd1.UnitMasked",
     };
-    return std::any_of(names.begin(), names.end(), [&](const char* name) {
-        return ::sd_bus_error_has_name(error, name) > 0;
-    });
+    return std::any_of(names.begin(), names.end(),
+                       [&](const char* name) { return ::sd_bus_error_has_name(error, name) > 0; });
 }
 
 int deny(sd_bus_message* call, const char* reason) {
@@ -43,8 +42,9 @@ int Polkit::authorize(sd_bus_message* call, const Caller& caller, const char* ac
     if (caller.is_root()) {
         return run(call);
     }
-    const auto of_user = std::count_if(questions_.begin(), questions_.end(),
-                                       [&](const Question& q) { return q.uid == caller.uid(); });
+    const auto of_user =
+        std::count_if(questions_.begin(), questions_.end(),
+                      [&](const Question& q) { return q.uid == caller.uid().value(); });
     if (questions_.size() >= limits_.questions ||
         static_cast<std::size_t>(of_user) >= limits_.questions_per_user) {
         return ::sd_bus_reply_method_errorf(call, SD_BUS_ERROR_LIMITS_EXCEEDED,
@@ -54,7 +54,7 @@ int Polkit::authorize(sd_bus_message* call, const Caller& caller, const char* ac
     question.owner = this;
     question.call = keep(call);
     question.caller = caller.name();
-    question.uid = caller.uid();
+    question.uid = caller.uid().value();
     question.run = std::move(run);
     question.cancellation_id =
         "rseq-compatd-" + std::to_string(::getpid()) + "-" + std::to_string(++last_id_);
@@ -76,17 +76,16 @@ int Polkit::ask(Question& question, const char* action) {
         return result;
     }
     const BusMessage owner(message);
-    result = ::sd_bus_message_append(message, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name", "s",
-                                     question.caller.c_str(), action, 0,
-                                     interactive ? allow_user_interaction : 0U,
-                                     question.cancellation_id.c_str());
+    result = ::sd_bus_message_append(
+        message, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name", "s", question.caller.c_str(),
+        action, 0, interactive ? allow_user_interaction : 0U, question.cancellation_id.c_str());
     if (result < 0) {
         return result;
     }
     sd_bus_slot* slot = nullptr;
-    result = ::sd_bus_call_async(bus_, &slot, message, on_answer, &question,
-                                 interactive ? limits_.interactive_timeout_usec
-                                             : limits_.timeout_usec);
+    result =
+        ::sd_bus_call_async(bus_, &slot, message, on_answer, &question,
+                            interactive ? limits_.interactive_timeout_usec : limits_.timeout_usec);
     question.slot.reset(slot);
     return result;
 }
@@ -126,8 +125,7 @@ void Polkit::finish(Question& question, sd_bus_message* reply) {
         if (const int result = question.run(call); result < 0) {
             ::sd_bus_reply_method_errno(call, result, nullptr);
         }
-    } else if (challenge != 0 &&
-               ::sd_bus_message_get_allow_interactive_authorization(call) == 0) {
+    } else if (challenge != 0 && ::sd_bus_message_get_allow_interactive_authorization(call) == 0) {
         ::sd_bus_reply_method_errorf(call, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
                                      "polkit asks for a password, and you did not allow it to");
     } else {

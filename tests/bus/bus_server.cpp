@@ -125,8 +125,11 @@ public:
             say("rescan");
             return {};
         };
-        hooks.refresh = [] {};
-        hooks.want_slices = [](bool wanted) { say(wanted ? "slices on" : "slices off"); };
+        hooks.refresh = [] {
+        };
+        hooks.want_slices = [](bool wanted) {
+            say(wanted ? "slices on" : "slices off");
+        };
         auto bus = Bus::open(loop_, state_, std::move(hooks), limits);
         if (!bus) {
             std::fprintf(stderr, "bus_server: %s\n", bus.error().message().c_str());
@@ -174,7 +177,12 @@ private:
         switch (kind) {
         case Kind::registration:
         case Kind::refusal:
-            result.payload = event::Registered{1000, 2, 33, 0, 0x53053053, SliceState::available,
+            result.payload = event::Registered{1000,
+                                               2,
+                                               33,
+                                               0,
+                                               0x53053053,
+                                               SliceState::available,
                                                kind == Kind::refusal ? EBUSY : 0};
             break;
         case Kind::unregistration:
@@ -229,7 +237,8 @@ private:
             for (words >> event.tid >> count; count > 0; --count) {
                 event.time_ns = now_ns(CLOCK_BOOTTIME);
                 event.payload = event::Registered{event.tid, 0, static_cast<std::uint32_t>(count),
-                                                  0, 0, SliceState::unknown, EBUSY};
+                                                  0,         0, SliceState::unknown,
+                                                  EBUSY};
                 static_cast<void>(state_.registry.apply(event));
             }
         } else if (verb == "count") {
