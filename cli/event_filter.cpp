@@ -20,8 +20,8 @@ bool contains(const Range& range, const T& value) {
 /// True if the pattern names the unit with this display name; what follows its last slash is the
 /// unit's own name.
 bool names(const std::string& pattern, const std::string& display_name) {
-    return proc::UnitPattern(pattern).matches(
-        display_name.substr(display_name.rfind('/') + 1), display_name);
+    return proc::UnitPattern(pattern).matches(display_name.substr(display_name.rfind('/') + 1),
+                                              display_name);
 }
 
 } // namespace

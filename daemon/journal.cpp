@@ -53,11 +53,10 @@ void add_victim(JournalFields& fields, const Occurrence& occurrence) {
 }
 
 JournalFields violation_entry(const Occurrence& occurrence, const event::Violation& violation) {
-    JournalFields fields =
-        entry(message_id::violation, priority_warning,
-              fmt::format("{} killed: rseq v{} violation, {}", who(occurrence), violation.version,
-                          describe_violation(violation.reason, violation.expected,
-                                             violation.found)));
+    JournalFields fields = entry(
+        message_id::violation, priority_warning,
+        fmt::format("{} killed: rseq v{} violation, {}", who(occurrence), violation.version,
+                    describe_violation(violation.reason, violation.expected, violation.found)));
     add_victim(fields, occurrence);
     fields.push_back(fmt::format("RSEQ_MODE=v{}", violation.version));
     fields.push_back("RSEQ_REASON=" + violation.reason);
@@ -70,10 +69,9 @@ JournalFields violation_entry(const Occurrence& occurrence, const event::Violati
 JournalFields refusal_entry(const Occurrence& occurrence, const event::Registered& attempt) {
     const char* const name = ::strerrorname_np(attempt.error);
     const std::string error = name != nullptr ? name : std::to_string(attempt.error);
-    JournalFields fields =
-        entry(message_id::refusal, priority_info,
-              fmt::format("{}: registration of {} bytes refused: {}", who(occurrence),
-                          attempt.length, error));
+    JournalFields fields = entry(message_id::refusal, priority_info,
+                                 fmt::format("{}: registration of {} bytes refused: {}",
+                                             who(occurrence), attempt.length, error));
     add_victim(fields, occurrence);
     fields.push_back("RSEQ_ERRNO=" + error);
     fields.push_back(fmt::format("RSEQ_LENGTH={}", attempt.length));
@@ -144,9 +142,9 @@ std::optional<JournalFields> journal_entry(const Occurrence& occurrence) {
 }
 
 JournalFields journal_entry_lost(std::uint64_t count) {
-    JournalFields fields = entry(
-        message_id::events_lost, priority_warning,
-        fmt::format("{} trace events lost; comparing all processes with the kernel", count));
+    JournalFields fields =
+        entry(message_id::events_lost, priority_warning,
+              fmt::format("{} trace events lost; comparing all processes with the kernel", count));
     fields.push_back(fmt::format("RSEQ_LOST={}", count));
     return fields;
 }
@@ -194,8 +192,7 @@ void Journal::report(const Occurrence& occurrence, std::uint64_t now_ns) {
     if (bucket == Bucket::policy && !log::enabled(log::Level::debug)) {
         return;
     }
-    if (const auto fields = journal_entry(occurrence);
-        fields && limit_of(bucket).admit(now_ns)) {
+    if (const auto fields = journal_entry(occurrence); fields && limit_of(bucket).admit(now_ns)) {
         send_(*fields);
     }
 }
@@ -229,8 +226,7 @@ void Journal::flush(std::uint64_t now_ns) {
         if (const std::uint64_t count = limits_[i].take_held_back(now_ns); count > 0) {
             JournalFields fields =
                 entry(message_id::suppressed, priority_warning,
-                      fmt::format("{} {} more are not in the journal", count,
-                                  suppressed_words[i]));
+                      fmt::format("{} {} more are not in the journal", count, suppressed_words[i]));
             fields.push_back(fmt::format("RSEQ_SUPPRESSED={}", count));
             send_(fields);
         }

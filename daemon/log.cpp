@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/log.h"
 
-#include <systemd/sd-daemon.h>
-
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <array>
@@ -43,8 +42,8 @@ int max_level() noexcept {
 
 void write(Level level, std::string_view message) noexcept {
     static const bool to_journal = detect_journal();
-    static constexpr std::array<const char*, 8> prefixes{
-        SD_EMERG, SD_ALERT, SD_CRIT, SD_ERR, SD_WARNING, SD_NOTICE, SD_INFO, SD_DEBUG};
+    static constexpr std::array<const char*, 8> prefixes{SD_EMERG,   SD_ALERT,  SD_CRIT, SD_ERR,
+                                                         SD_WARNING, SD_NOTICE, SD_INFO, SD_DEBUG};
     const std::string_view prefix =
         to_journal ? std::string_view(prefixes[static_cast<std::size_t>(level)])
                    : std::string_view("rseq-compatd: ");

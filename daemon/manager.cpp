@@ -62,9 +62,9 @@ Result<std::unique_ptr<Manager>> Manager::start(config::Configuration configurat
     if (const int result = ::sd_event_default(&loop); result < 0) {
         return fail(-result, "cannot make an event loop");
     }
-    std::unique_ptr<Manager> manager(new Manager(std::move(configuration), std::move(options),
-                                                 EventLoop(loop), proc::ProcReader(std::move(*root)),
-                                                 std::move(facts)));
+    std::unique_ptr<Manager> manager(
+        new Manager(std::move(configuration), std::move(options), EventLoop(loop),
+                    proc::ProcReader(std::move(*root)), std::move(facts)));
     for (const auto step : {&Manager::attach_signals, &Manager::attach_timers,
                             &Manager::attach_trace, &Manager::attach_bus}) {
         if (auto done = (manager.get()->*step)(); !done) {
@@ -119,8 +119,8 @@ Result<void> Manager::attach_signals() {
 Result<void> Manager::attach_timers() {
     const auto add = [this](EventSource& source, sd_event_time_handler_t handler) {
         sd_event_source* added = nullptr;
-        int result = ::sd_event_add_time_relative(loop_.get(), &added, CLOCK_MONOTONIC, 0, 0,
-                                                  handler, this);
+        int result =
+            ::sd_event_add_time_relative(loop_.get(), &added, CLOCK_MONOTONIC, 0, 0, handler, this);
         source.reset(added);
         if (result >= 0) {
             result = ::sd_event_source_set_enabled(added, SD_EVENT_OFF);
@@ -155,8 +155,8 @@ Result<void> Manager::attach_trace() {
         log::message(log::Level::notice, "removed a tracefs instance that was left behind: {}",
                      reader_->instance().path());
     }
-    auto poll = PacedPoll::create(loop_.get(), reader_->fd(), drain_step_usec,
-                                  [this] { return drain(); });
+    auto poll =
+        PacedPoll::create(loop_.get(), reader_->fd(), drain_step_usec, [this] { return drain(); });
     if (!poll) {
         return tl::unexpected<Error>(std::move(poll.error()));
     }
@@ -172,7 +172,9 @@ Result<void> Manager::attach_trace() {
 
 Result<void> Manager::attach_bus() {
     BusHooks hooks;
-    hooks.reload = [this] { return reload(); };
+    hooks.reload = [this] {
+        return reload();
+    };
     hooks.rescan = [this] {
         ++state_.counters.rescans;
         return scan();
@@ -182,7 +184,9 @@ Result<void> Manager::attach_bus() {
             log::write(log::Level::warning, done.error().message());
         }
     };
-    hooks.refresh = [this] { poll_->drain_now(); };
+    hooks.refresh = [this] {
+        poll_->drain_now();
+    };
     auto bus = Bus::open(loop_.get(), state_, std::move(hooks));
     if (!bus) {
         return tl::unexpected<Error>(std::move(bus.error()));
@@ -208,8 +212,8 @@ Result<void> Manager::reload() {
     auto loaded = config::load(options_.config_root);
     Result<void> result;
     if (loaded) {
-        const bool other_buffers = loaded->settings.trace_buffer_kib !=
-                                   configuration_.settings.trace_buffer_kib;
+        const bool other_buffers =
+            loaded->settings.trace_buffer_kib != configuration_.settings.trace_buffer_kib;
         configuration_ = std::move(*loaded);
         log::set_max_level(configuration_.settings.log_level);
         journal_.set_limit(journal_limit(configuration_.settings));

@@ -16,8 +16,7 @@ Result<void> drop_bpf_privileges() {
         // Fails without CAP_SETPCAP. The other sets are what counts then: without them an execve
         // of a program without file capabilities gains nothing from the bounding set.
         static_cast<void>(::cap_drop_bound(capability));
-        if (::cap_get_ambient(capability) == 1 &&
-            ::cap_set_ambient(capability, CAP_CLEAR) != 0) {
+        if (::cap_get_ambient(capability) == 1 && ::cap_set_ambient(capability, CAP_CLEAR) != 0) {
             return fail_errno(what);
         }
     }

@@ -9,8 +9,8 @@
 
 namespace rseq {
 
-/// What a thread in `mode` may do with slices: `told`, as far as the source knew it, completed by the
-/// policy of its process and by whether the kernel has slices at all.
+/// What a thread in `mode` may do with slices: `told`, as far as the source knew it, completed by
+/// the policy of its process and by whether the kernel has slices at all.
 [[nodiscard]] SliceState slices_of_thread(Mode mode, SliceState told,
                                           const std::optional<Policy>& policy,
                                           Availability available);

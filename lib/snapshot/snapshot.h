@@ -62,7 +62,8 @@ struct Snapshot {
 
 /// What every process is at this moment. The best source of this machine is taken: the kernel's own
 /// /proc files, otherwise one pass of a BPF task iterator, otherwise /proc without modes. Processes
-/// that end meanwhile are left out, and so is a thread that has begun to exit. Fails only if the processes cannot be listed at all.
+/// that end meanwhile are left out, and so is a thread that has begun to exit. Fails only if the
+/// processes cannot be listed at all.
 Result<Snapshot> take(const proc::ProcReader& reader, const KernelFacts& facts,
                       const Options& options);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// herd V1 V2 VIOLATING: starts that many processes of each kind as fast as it can, each a program of
-// its own that registers itself for rseq, as v1, as v2, and as v2 to overwrite a read-only field
+// herd V1 V2 VIOLATING: starts that many processes of each kind as fast as it can, each a program
+// of its own that registers itself for rseq, as v1, as v2, and as v2 to overwrite a read-only field
 // after that. Linked with a libc that registers nothing itself. Prints one line for each,
 //     v1|v2|FIELD PID
 // in the order of the start, then `ready SECONDS` when all of the first two kinds have registered
@@ -118,8 +118,8 @@ int main(int argc, char** argv) {
     for (long i = 0; i < all; ++i) {
         printf("%s %d\n", kinds[i], (int)pids[i]);
     }
-    printf("ready %.3f\n", (double)(end.tv_sec - begin.tv_sec) +
-                               (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
+    printf("ready %.3f\n",
+           (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
     fflush(stdout);
     while (read(STDIN_FILENO, &byte, 1) > 0) {
     }

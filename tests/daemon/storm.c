@@ -65,7 +65,7 @@ int main(int argc, char** argv) {
     while (wait(NULL) > 0) {
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
-    printf("%ld %.3f\n", all, (double)(end.tv_sec - begin.tv_sec) +
-                                  (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
+    printf("%ld %.3f\n", all,
+           (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
     return 0;
 }

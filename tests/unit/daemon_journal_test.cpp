@@ -89,8 +89,7 @@ TEST(JournalEntry, WhatIsNotKnownHasNoField) {
 TEST(JournalEntry, ARefusedRegistrationNamesTheError) {
     const auto fields = journal_entry(refusal(EBUSY));
     ASSERT_TRUE(fields);
-    EXPECT_THAT(*fields,
-                Contains("MESSAGE=mongod[4242]: registration of 32 bytes refused: EBUSY"));
+    EXPECT_THAT(*fields, Contains("MESSAGE=mongod[4242]: registration of 32 bytes refused: EBUSY"));
     EXPECT_THAT(*fields, Contains("RSEQ_ERRNO=EBUSY"));
     EXPECT_THAT(*fields, Contains("RSEQ_LENGTH=32"));
 }
@@ -112,8 +111,9 @@ TEST(SliceOfCgroup, IsTheInnermostOne) {
 class JournalTest : public ::testing::Test {
 protected:
     std::vector<JournalFields> sent_;
-    Journal journal_{{.interval_ns = 1000, .burst = 2},
-                     [this](const JournalFields& fields) { sent_.push_back(fields); }};
+    Journal journal_{{.interval_ns = 1000, .burst = 2}, [this](const JournalFields& fields) {
+                         sent_.push_back(fields);
+                     }};
 };
 
 TEST_F(JournalTest, WhatIsBeyondTheBurstIsCountedAndReportedWhenTheIntervalIsOver) {

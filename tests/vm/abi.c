@@ -9,8 +9,14 @@
 #if defined(__x86_64__) && !defined(__ILP32__)
 enum { nr_write = 1, nr_open = 2, nr_read = 0, nr_exit = 60, nr_rseq = 334 };
 #elif defined(__x86_64__)
-enum { x32 = 0x40000000, nr_write = x32 + 1, nr_open = x32 + 2, nr_read = x32, nr_exit = x32 + 60,
-       nr_rseq = x32 + 334 };
+enum {
+    x32 = 0x40000000,
+    nr_write = x32 + 1,
+    nr_open = x32 + 2,
+    nr_read = x32,
+    nr_exit = x32 + 60,
+    nr_rseq = x32 + 334
+};
 #else
 enum { nr_write = 4, nr_open = 5, nr_read = 3, nr_exit = 1, nr_rseq = 386 };
 #endif
