@@ -68,7 +68,9 @@ void list_folder(const std::string& path, Fragments& fragments, Diagnostics& dia
             return;
         }
         const std::string name = static_cast<const char*>(entry->d_name);
-        const std::string file = path + '/' + name;
+        std::string file = path;
+        file += '/';
+        file += name;
         if (name.starts_with('.')) {
             continue;
         }
