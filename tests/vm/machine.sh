@@ -21,16 +21,17 @@ machine=()
 # The same for the ports that bring results back.
 ports=()
 
-# Makes kernel the path of a vmlinuz.
+# Makes kernel, which names a flavour or is a path, the path of a vmlinuz.
 find_kernel() {
+    [[ $kernel == */* || -e $kernel ]] || kernel=$("$top/kernel-patches/build" "$kernel") || exit "$vm_failed"
     [[ ! -d $kernel ]] || kernel=$kernel/vmlinuz
     [[ -r $kernel ]] || fail "$kernel: no such kernel"
 }
 
 # Completes machine; $1: more of the kernel's command line.
 set_up() {
-    # Measuring the delay loop and trying the timer's interrupt depend on timely timers, which a busy
-    # host does not have.
+    # Measuring the delay loop and testing the timer depend on timely interrupts, which a busy host does
+    # not have.
     machine=(qemu-system-x86_64 -machine "q35,sata=off" -m "$memory" -nodefaults -display none -no-reboot
         -kernel "$kernel" "${machine[@]}" -append "console=ttyS0 panic=-1 audit=0 lpj=4000000 no_timer_check $1")
 }
