@@ -21,7 +21,7 @@ machine=()
 # The same for the ports that bring results back.
 ports=()
 
-# Makes kernel, which can name a flavour or a folder of kernel-patches/build too, the path of a vmlinuz.
+# Makes kernel, which names a flavour or is a path, the path of a vmlinuz.
 find_kernel() {
     [[ $kernel == */* || -e $kernel ]] || kernel=$("$top/kernel-patches/build" "$kernel") || exit "$vm_failed"
     [[ ! -d $kernel ]] || kernel=$kernel/vmlinuz
@@ -30,8 +30,8 @@ find_kernel() {
 
 # Completes machine; $1: more of the kernel's command line.
 set_up() {
-    # Measuring the delay loop and trying the timer's interrupt depend on timely timers, which a busy
-    # host does not have.
+    # Measuring the delay loop and testing the timer depend on timely interrupts, which a busy host does
+    # not have.
     machine=(qemu-system-x86_64 -machine "q35,sata=off" -m "$memory" -nodefaults -display none -no-reboot
         -kernel "$kernel" "${machine[@]}" -append "console=ttyS0 panic=-1 audit=0 lpj=4000000 no_timer_check $1")
 }
