@@ -2,6 +2,7 @@
 #include "cli/event_view.h"
 
 #include "core/escape.h"
+#include "core/violation.h"
 
 #include <fmt/format.h>
 
@@ -60,19 +61,10 @@ std::string attempt_text(const EventDetails& details) {
     return text.take();
 }
 
-/// CPU and node numbers as people write them, everything else as hexadecimal.
-std::string value_text(std::uint64_t value) {
-    constexpr std::uint64_t largest_id = 0xffff;
-    return value <= largest_id ? fmt::format("{}", value) : fmt::format("{:#x}", value);
-}
-
 std::string violation_text(const EventDetails& details) {
-    std::string text = escape_untrusted(details.reason);
-    if (details.expected && details.found) {
-        text += fmt::format(" (expected {}, found {})", value_text(*details.expected),
-                            value_text(*details.found));
-    }
-    return text;
+    return details.expected && details.found
+               ? describe_violation(details.reason, *details.expected, *details.found)
+               : escape_untrusted(details.reason);
 }
 
 std::string slice_text(const EventDetails& details) {

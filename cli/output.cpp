@@ -124,8 +124,8 @@ void add_output_options(CLI::App& verb, OutputOptions& options) {
     verb.add_flag("--no-pager", options.no_pager, "Do not pipe the output into a pager");
 }
 
-CLI::Option* add_host_option(CLI::App& verb, std::string& host) {
-    return verb.add_option("-H,--host", host, "Ask rseq-compatd of another machine, by ssh")
+void add_host_option(CLI::App& verb, std::string& host) {
+    verb.add_option("-H,--host", host, "Ask rseq-compatd of another machine, by ssh")
         ->option_text("[USER@]HOST")
         // ssh would take it for an option.
         ->check(CLI::Validator(

@@ -25,7 +25,7 @@ void add_stream_options(CLI::App& verb, OutputOptions& options);
 void add_output_options(CLI::App& verb, OutputOptions& options);
 
 /// Adds --host. The value is never empty if the option was given.
-CLI::Option* add_host_option(CLI::App& verb, std::string& host);
+void add_host_option(CLI::App& verb, std::string& host);
 
 /// Prints `rseqctl: message` on stderr. The message may hold names of others: it is escaped.
 void print_error(std::string_view message);

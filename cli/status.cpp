@@ -81,34 +81,8 @@ Exit show(const Question& question, Answer answer, const std::vector<Mode>& mode
     return Exit::success;
 }
 
-Exit run_status(const StatusOptions& options) {
-    auto targets = parse_targets(options.targets);
-    if (!targets) {
-        print_error(targets.error().context);
-        return Exit::usage;
-    }
-    const auto modes = options.modes ? parse_modes(*options.modes) : std::vector<Mode>();
-    if (!modes) {
-        print_error(modes.error().context);
-        return Exit::usage;
-    }
-    const Question question{.targets = std::move(*targets),
-                            .threads = options.threads,
-                            .all = options.all,
-                            .probe = options.probe,
-                            .direct = options.direct};
-    if (!options.host.empty()) {
-        auto answer = ask_daemon(options.host, question);
-        if (!answer) {
-            print_error(is_absent(answer.error()) ? answer.error().context
-                                                  : answer.error().message());
-            return Exit::failure;
-        }
-        if (auto found = check_processes(question.targets.pids, *answer); !found) {
-            return fail_with(Exit::not_found, found.error());
-        }
-        return show(question, std::move(*answer), *modes, options);
-    }
+Exit run_here(const Question& question, const std::vector<Mode>& modes,
+              const StatusOptions& options) {
     auto root = open_directory("/proc");
     if (!root) {
         return fail_with(Exit::failure, root.error());
@@ -120,10 +94,46 @@ Exit run_status(const StatusOptions& options) {
         }
     }
     auto answer = ask(reader, question);
+    return answer ? show(question, std::move(*answer), modes, options)
+                  : fail_with(Exit::failure, answer.error());
+}
+
+Exit run_elsewhere(const Question& question, const std::vector<Mode>& modes,
+                   const StatusOptions& options) {
+    auto answer = ask_daemon(options.host, question);
     if (!answer) {
-        return fail_with(Exit::failure, answer.error());
+        print_error(is_absent(answer.error()) ? answer.error().context : answer.error().message());
+        return Exit::failure;
     }
-    return show(question, std::move(*answer), *modes, options);
+    if (auto found = check_processes(question.targets.pids, *answer); !found) {
+        return fail_with(Exit::not_found, found.error());
+    }
+    return show(question, std::move(*answer), modes, options);
+}
+
+Exit run_status(const StatusOptions& options) {
+    auto targets = parse_targets(options.targets);
+    if (!targets) {
+        print_error(targets.error().context);
+        return Exit::usage;
+    }
+    const auto modes = options.modes ? parse_modes(*options.modes) : std::vector<Mode>();
+    if (!modes) {
+        print_error(modes.error().context);
+        return Exit::usage;
+    }
+    if (!options.host.empty() && (options.direct || options.probe)) {
+        print_error("the kernel of another machine cannot be read: --host goes with neither "
+                    "--direct nor --probe");
+        return Exit::usage;
+    }
+    const Question question{.targets = std::move(*targets),
+                            .threads = options.threads,
+                            .all = options.all,
+                            .probe = options.probe,
+                            .direct = options.direct};
+    return options.host.empty() ? run_here(question, *modes, options)
+                                : run_elsewhere(question, *modes, options);
 }
 
 } // namespace
@@ -141,12 +151,11 @@ Verb add_status(CLI::App& program) {
     verb->add_option("--unit", options->units, "Only processes of units that match the glob")
         ->option_text("GLOB")
         ->allow_extra_args(false); // what follows the glob is a target
-    auto* direct =
-        verb->add_flag("--direct", options->direct, "Read the kernel even if rseq-compatd runs");
-    auto* probe = verb->add_flag("--probe", options->probe,
-                                 "Ask every thread with ptrace, which stops it for microseconds");
+    verb->add_flag("--direct", options->direct, "Read the kernel even if rseq-compatd runs");
+    verb->add_flag("--probe", options->probe,
+                   "Ask every thread with ptrace, which stops it for microseconds");
     verb->add_flag("--all", options->all, "Kernel threads too");
-    add_host_option(*verb, options->host)->excludes(direct)->excludes(probe);
+    add_host_option(*verb, options->host);
     add_output_options(*verb, options->output);
     return {verb, [options] {
                 return run_status(*options);

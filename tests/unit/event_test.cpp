@@ -116,7 +116,7 @@ TEST_F(EventTable, EscapesWhatOthersHaveChosen) {
     evil.comm = hostile;
     evil.unit = hostile;
     const std::string line = event_table({evil}).to_text({.header = false, .colour = false});
-    EXPECT_NE(line.find(escaped + "  " + escaped + "      " + escaped + "\n"), std::string::npos)
+    EXPECT_NE(line.find(escaped + "  " + escaped + "       " + escaped + "\n"), std::string::npos)
         << line;
     for (const EventKind kind : {EventKind::violation, EventKind::slice}) {
         EXPECT_EQ(details_of(event(kind, {.reason = hostile, .what = hostile})), escaped);
