@@ -151,8 +151,8 @@ private:
         print_error(client_.name() + " has ended");
         return false;
     }
-    bool take(const OutputClosed&) {
-        ::raise(SIGPIPE); // as if there had been something to write
+    static bool take(const OutputClosed&) {
+        static_cast<void>(::raise(SIGPIPE)); // as if there had been something to write
         print_error("cannot write the output: nobody reads it any more");
         return false;
     }
