@@ -215,18 +215,22 @@ void Registry::on(const Event& event, const event::Exited& exited) {
         }
         return;
     }
+    const bool is_leader = exited.tid == process->pid;
     const bool last = process->first_thread_ == thread && thread->next_ == nullptr;
     const bool dead = exited.group_dead.value_or(last);
     // A scan may have seen a later thread with this number, in another group.
-    const bool in_doubt = dead && !last && is_inexact(*process, event);
-    if (dead && !in_doubt) {
+    const bool is_earlier = dead && !last && is_inexact(*process, event);
+    if (dead && !is_earlier) {
         remove_process(*process, &event);
         return;
     }
-    process->leader_exit_told_ = process->leader_exit_told_ || exited.tid == process->pid;
+    process->leader_exit_told_ = process->leader_exit_told_ || is_leader;
     remove_thread(*thread);
-    if (last || in_doubt) {
-        want(*process, true); // in the first case there are others, and nobody told of them
+    // If the kernel does not say what became of the group, a scan may also have seen the caller of
+    // an execve(2), which failed now, under either number. And if it says that there are others
+    // left than those which are known, nobody told of them.
+    if (is_earlier || last || (is_leader && !exited.group_dead)) {
+        want(*process, true);
     }
     settle(*process, &event);
 }

@@ -77,11 +77,12 @@ bool Registry::is_same(const Process& process, const snapshot::Process& seen) co
 }
 
 void Registry::take_names(Process& process, const snapshot::Process& seen) {
+    if (is_blank(seen)) {
+        return;
+    }
     set_kernel_thread(process, seen.kernel_thread);
     process.comm = Comm(seen.comm);
-    if (!is_blank(seen)) {
-        process.start_ticks = seen.key.start_ticks;
-    }
+    process.start_ticks = seen.key.start_ticks;
     if (!seen.exe.empty() && seen.exe != process.exe_path()) {
         process.exe = std::make_shared<const std::string>(seen.exe, 0, longest_path);
     }

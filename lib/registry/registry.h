@@ -25,55 +25,51 @@
 ///
 /// How to use it, so that nothing is missed:
 ///  1. Subscribe to the events.
-///  2. apply() what has been read of them, read the clock, take a whole scan, read the clock
-///     again, reconcile().
-///  3. Go on with apply(), in the order of time, leaving out no event that was not applied yet,
-///     be
-///  it from before the scan began. After each batch hand what take_unsettled() names to
-/// describe(), or to reconcile() as a scan of these processes alone. That scan, too, has to begin
-/// after the last event that was applied.
+///  2. apply() all that was read of them. Take a whole scan and reconcile() it.
+///  3. Go on with apply(), in the order of time, leaving out no event, be it older than the scan.
+///     After each batch hand what take_unsettled() names to describe(), or to reconcile() as a
+///     scan of these processes alone.
 ///  4. When events were lost, or needs_rescan() says so: 2 again.
+/// The one rule is that a scan or description begins after the last event that was applied before.
 ///
-/// Why this is right, although a scan takes its time and sees some processes before and some
-/// after what the following events tell. All that is known of a process are variables: whether a
-/// thread exists, its registration, its name; the policy, the program and the cgroup of the
-/// process. Let the scan have begun at `begin` and read a variable at r >= begin; all events
-/// since `begin` will be applied, and perhaps some older ones.
-///  - No event since `begin` sets the variable: then it did not change, and what was read at r is
-///    its value now.
-///  - Otherwise the last event that sets it decides, whatever was read, because an event sets a
+/// Why that is right, although a scan takes its time, and sees some processes before and others
+/// after what the events behind it tell. What is known are variables: whether a thread exists, its
+/// registration, its name; the policy, the program and the cgroup of a process. A scan reads each
+/// of them at some moment. The events that follow are all that were not applied before, so all
+/// from after that moment are among them.
+///  - If none of them sets the variable, then it did not change, and what was read is its value.
+///  - Otherwise the last one that does decides, whatever was read, because an event sets a
 ///    variable to a value of its own: "registered so", "no longer there", "this name". On the way
-///    there the variable may go back once more to what it was; a value that a scan read after the
-///    event is replaced by an older one, and the events that made it follow.
-/// So applying events once more, or to a state that is later than they are, ends in the same
-/// state; and after losses, a scan replaces whatever had become wrong. What does not fit this
-/// argument is handled one by one:
-///  - *Inheritance.* A fork sets the child's registration, policy, program and cgroup to the
-///  parent's of that moment, and a scan may have read the parent at a later one. If the scan read
-/// the child too, then after its birth, and the event sets nothing. Otherwise a child that is
-/// born before the end of the scan has a registration and a policy that are not known, and is to
-/// be settled. A thread, or a child with CLONE_VM, starts unregistered and inherits nothing of
-/// that kind.
-///  - *A number that is used again.* To be in the scan and in an event under the same number does
-///  not make two processes one. But the end of the first and the start of the second are events
-/// since `begin` unless both were over before it: the end removes whatever is there under that
-/// number, the start puts the new one in its place, which is the case above.
-///  - *An end takes a while.* The event of an exit is older than the moment when the thread
-///    vanishes from /proc. Scans leave out threads that have begun to exit (PF_EXITING), which
-///    they do before the event. So a thread that was in the scan has its exit still to come, and
-///    the exit of a thread that is not known says nothing.
-///  - *An exec takes a while.* The policy is latched, and told, some time before the event of the
-///    exec; what was told is kept until that event, also across a scan. If it was told before
-///    anybody listened, or lost, the event would say `auto allow`: so the first exec after a scan
-///    is to be settled. And the old registration is there until some time after the event: if a
-///    scan sees a registration where the last that is known is an exec, the process is to be
-///    settled. (A process that is held there, at its exec, by a debugger, and whose next program
-///    then never registers, is shown with its old registration until the next scan.)
-///  - *The caller of an execve(2) takes the number of its group* some time before the event. A
-///    scan may find the process under neither number, and an event may come from a thread that
-///    the registry knows by its old number. The exec itself creates what it needs.
-/// A process to be settled is read again by a scan of its own, to which all of this applies, and
-/// this ends because each scan settles all but what happens during itself.
+///    there the variable may once more be what it was before.
+/// So events may be applied to a state that is later than they are, and after losses a scan
+/// replaces what had become wrong. What does not fit this argument is handled one by one:
+///  - *Inheritance.* A fork gives the child the registration, policy, program and cgroup that the
+///    parent has at this moment, and a scan may have read the parent later. So a child that was
+///    born before a scan of its parent ended has no known registration and policy, and is
+///    unsettled. If a scan saw the child, it did so after the birth, and the event sets nothing,
+///    unless events were applied to the child since: those were of an earlier one with its number.
+///    (A thread, and a child that shares the address space, start unregistered.)
+///  - *Numbers that are used again.* An event of an earlier thread can meet the record of a later
+///    one that a scan saw. The end of the earlier one removes that record, and the start of the
+///    later one, which follows, makes it again. That a whole group is dead is believed only if the
+///    group has no other threads, or was not scanned since: otherwise it is unsettled.
+///  - *Starts by a thread that is not known.* It exited while the scan looked at it, and may have
+///    left others behind that are of no known group. needs_rescan() says so.
+///  - *An exit takes a while.* Its event is older than the moment when the thread vanishes. Scans
+///    leave out threads that have begun to exit (PF_EXITING), which is before the event. So a
+///    thread that was in a scan has its exit still to come, and the exit of one that is not known
+///    says nothing.
+///  - *An exec takes a while.* The policy is told some time before the exec is, and kept until
+///    then. If nobody listened, or it was lost, the exec seems to have got `auto allow`: so the
+///    first exec after that is unsettled. The caller's number is given up for that of the group
+///    before the exec is told: a scan can find the process under neither, and another thread can
+///    have the old one. So the exec makes what it needs. And the old registration is forgotten only
+///    after the exec is told: of a process of which an exec is the last that was told, a scan says
+///    nothing new about that, unless events were lost; then it is believed and unsettled. (So if
+///    the event of an exec is lost and a debugger holds the process right behind it, its old
+///    registration is shown until it makes another one or the next scan.)
+/// A process that is unsettled is scanned again, alone, to which all this applies as well. That
+/// ends, as each scan settles all but what happens during itself.
 namespace rseq::registry {
 
 struct Limits {
@@ -88,15 +84,15 @@ struct Limits {
 /// kernel_threads and exe.
 struct Scan {
     std::span<const snapshot::Process> processes; ///< ascending by number
-    /// CLOCK_BOOTTIME before and after it was taken. The kernel stamps events with a clock that may
-    /// differ by some microseconds: take a millisecond from the one and add it to the other.
+    /// CLOCK_BOOTTIME before and after it was taken. The kernel's clock for events can differ by
+    /// some microseconds: take a millisecond from the one and add it to the other.
     std::uint64_t begin_ns = 0;
     std::uint64_t end_ns = 0;
     /// Nothing: all processes, and what is not among them is gone. Otherwise those that were asked
     /// for, and one of these that is not among them is gone.
     std::optional<std::span<const pid_t>> only;
-    /// Events were lost since the scan before: what only events told may be wrong, and is unknown
-    /// from now on if this scan cannot tell it either.
+    /// Events were lost since the last whole scan: what only events told may be wrong, and is not
+    /// known any more if this scan cannot tell it.
     bool events_lost = false;
 };
 

@@ -13,6 +13,7 @@ namespace rseq::registry {
 namespace {
 
 constexpr std::size_t least_purge = 64;
+constexpr std::size_t most_kept_changes = 256;
 
 std::uint32_t& counter_of(ProcessCounts& counts, Mode mode) {
     switch (mode) {
@@ -43,6 +44,10 @@ Thread* Registry::thread_at(pid_t tid) {
 }
 
 void Registry::start_changes() {
+    // Those of a whole scan are many, and rare.
+    if (changes_.capacity() > most_kept_changes) {
+        changes_ = {};
+    }
     changes_.clear();
     gone_.clear();
 }

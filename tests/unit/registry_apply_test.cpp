@@ -299,6 +299,15 @@ TEST_F(RegistryExit, OfTheCallerOfAnExecThatFailedHalfWayIsTheEndOfTheProcess) {
     }
 }
 
+TEST_F(RegistryExit, OfTheLeaderAloneIsToBeSettledWhereTheKernelDoesNotSay) {
+    for (const auto group_dead : {std::optional<bool>(), std::optional(false)}) {
+        scan({seen(10, {Mode::v1, Mode::v1})});
+        exits(10, group_dead);
+        EXPECT_EQ(unsettled().first, group_dead ? Pids{} : Pids{10});
+        exits(11, group_dead ? std::optional(true) : std::nullopt);
+    }
+}
+
 TEST_F(RegistryExit, OfTheLastKnownThreadOfAGroupThatIsNotDeadIsToBeSettled) {
     scan({seen(10, {Mode::v1})});
     exits(10, false);
@@ -404,6 +413,13 @@ TEST_F(RegistryRegistration, SlicesAreEnabledByThePrctl) {
     EXPECT_EQ(registry->find(10)->slice_enabled, 1U) << "refused";
     apply(10, event::SliceEnabled{10, false, 0});
     EXPECT_EQ(registry->find_thread(10)->slice, SliceState::available);
+    EXPECT_EQ(registry->find(10)->slice_enabled, 0U);
+}
+
+TEST_F(RegistryRegistration, NoSlicesAreEnabledInAThreadThatCannotHaveAny) {
+    scan({seen(10, {Mode::v1})});
+    apply(10, event::SliceEnabled{10, true, 0});
+    EXPECT_EQ(registry->find_thread(10)->slice, SliceState::unavailable);
     EXPECT_EQ(registry->find(10)->slice_enabled, 0U);
 }
 

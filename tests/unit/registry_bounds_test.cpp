@@ -2,6 +2,8 @@
 // That memory is bounded, whatever processes do, and that what is missing for it is said.
 #include "unit/registry_fixture.h"
 
+#include <malloc.h>
+
 #include <cerrno>
 
 using namespace rseq;
@@ -10,8 +12,6 @@ using namespace rseq::registry;
 namespace {
 
 using RegistryBounds = RegistryTest;
-
-const std::optional<Mode> absent;
 
 } // namespace
 
@@ -137,6 +137,24 @@ TEST_F(RegistryBounds, ProcessesOfOneCgroupShareIt) {
     apply(1, event::CgroupEntered{10, 7, "/a"});
     apply(1, event::CgroupEntered{20, 7, "/a"});
     EXPECT_EQ(registry->find(10)->cgroup, registry->find(20)->cgroup);
+}
+
+TEST_F(RegistryBounds, FourHundredProcessesOfTenThreadsTakeLessThanAMegabyte) {
+    std::vector<snapshot::Process> all;
+    for (pid_t pid = 1000; pid < 9000; pid += 20) {
+        all.push_back(seen(pid, {Mode::v2, Mode::v2, Mode::v2, Mode::v2, Mode::v2, Mode::v2,
+                                 Mode::v2, Mode::v2, Mode::v2, Mode::v2}));
+        all.back().cgroup = "/system.slice/service-" + std::to_string(pid) + ".service";
+        all.back().exe = "/usr/lib/package/program-" + std::to_string(pid);
+    }
+    const std::size_t before = ::mallinfo2().uordblks;
+    scan(all);
+    const std::size_t taken = ::mallinfo2().uordblks - before;
+    EXPECT_EQ(registry->thread_size(), 4000U);
+    if (taken == 0) {
+        GTEST_SKIP() << "this allocator does not say what it gave";
+    }
+    EXPECT_LT(taken, 1U << 20U);
 }
 
 TEST_F(RegistryBounds, AStormOfShortProcessesLeavesNothing) {

@@ -15,6 +15,13 @@ constexpr std::uint64_t a_while = 100'000'000;
 constexpr Policy legacy{PolicyMode::legacy, PolicySlice::deny};
 const std::optional<Mode> absent;
 
+/// As it is seen when its leader has begun to exit.
+snapshot::Process without_leader(snapshot::Process process) {
+    process.threads.remove(process.thread_list.front().mode);
+    process.thread_list.erase(process.thread_list.begin());
+    return process;
+}
+
 } // namespace
 
 // Scans
@@ -154,6 +161,7 @@ TEST_F(RegistryScan, AProcessThatCouldNotBeReadIsUnknownAndThere) {
     scan({unreadable});
     EXPECT_EQ(kinds(), Kinds{}) << "it says nothing";
     EXPECT_EQ(registry->find(10)->start_ticks, 4711U);
+    EXPECT_EQ(registry->find(10)->comm.view(), "seen");
 }
 
 TEST_F(RegistryScan, AProgramOrCgroupThatCouldNotBeReadStays) {
@@ -181,6 +189,16 @@ TEST_F(RegistryReplay, OfAStartThatTheScanSawChangesNothing) {
     thread(20, 21);
     EXPECT_EQ(mode_of_thread(21), Mode::v2);
     EXPECT_EQ(unsettled(), (std::pair{Pids{}, Pids{}}));
+}
+
+TEST_F(RegistryReplay, OfTheEndOfAGroupOnceAThreadOfItHadTheNumberLeavesTheGroupThatHasItNow) {
+    scan({seen(10, {Mode::v2, Mode::v2, Mode::v2})}, a_while); // 11 was of a group that ended
+    exits(11, true);
+    EXPECT_EQ(threads_of(10), (Pids{10, 12}));
+    EXPECT_EQ(unsettled().first, Pids{10});
+    now += a_while;
+    exits(12, true);
+    EXPECT_EQ(mode_of(10), absent) << "no scan can have seen a later one";
 }
 
 TEST_F(RegistryReplay, OfAStartThatTheScanSawWithoutItsModeTellsTheMode) {
@@ -261,6 +279,59 @@ TEST_F(RegistryReplay, OfTheExitOfAThreadThatWasExitingWhenItWasScannedChangesNo
     EXPECT_EQ(threads_of(10), Pids{10});
 }
 
+TEST_F(RegistryReplay, OfTheStartOfAThreadByALeaderThatWasExitingGoesToItsGroup) {
+    scan({without_leader(seen(10, {Mode::v2, Mode::v2}))}, a_while);
+    thread(10, 12);
+    EXPECT_EQ(threads_of(10), (Pids{11, 12}));
+    EXPECT_FALSE(registry->needs_rescan());
+}
+
+TEST_F(RegistryReplay, OfTheExitOfALeaderThatWasExitingLeavesTheOthers) {
+    for (const auto group_dead : {std::optional<bool>(), std::optional(false)}) {
+        scan({seen(10, {Mode::v2, Mode::v2})});
+        exits(10, group_dead);
+        exec(10, 11); // it has a leader again, whose exit is the first one
+        scan({without_leader(seen(10, {Mode::v2, Mode::v2}))}, a_while);
+        exits(10, group_dead);
+        EXPECT_EQ(threads_of(10), Pids{11});
+        exits(10,
+              group_dead ? std::optional(true) : std::nullopt); // of the caller of a failed exec
+        EXPECT_EQ(mode_of(10), absent);
+    }
+}
+
+TEST_F(RegistryReplay, OfEventsOfAnEarlierThreadDoesNotTouchTheOneThatStartsAfterThem) {
+    scan({seen(10, {Mode::v2, Mode::v2, Mode::v2})}, a_while);
+    apply(11, event::Renamed{11, "earlier"});
+    thread(10, 11);
+    EXPECT_EQ(registry->find_thread(11)->comm.view(), "child");
+    EXPECT_EQ(mode_of_thread(11), Mode::none) << "all that happened since follows";
+    registers(12, 10, 1);
+    thread(10, 12);
+    EXPECT_EQ(mode_of_thread(12), Mode::none);
+}
+
+TEST_F(RegistryReplay, OfEventsOfAnEarlierProcessDoesNotTouchTheOneThatStartsAfterThem) {
+    const std::vector<event::Payload> earlier{
+        event::Renamed{20, "earlier"}, event::CgroupEntered{20, 7, "/earlier"},
+        event::Registered{20, std::uint8_t{1}, 32, 0, 0, SliceState::unavailable, 0},
+        event::PolicyLatched{20, legacy}, event::Exited{21, false}};
+    for (const event::Payload& payload : earlier) {
+        for (const bool leader_seen : {true, false}) {
+            auto child = seen(20, {Mode::v2, Mode::v2, Mode::v2});
+            scan({seen(1, {Mode::v2}), leader_seen ? child : without_leader(child)}, a_while);
+            apply(20, payload);
+            vfork(1, 20);
+            EXPECT_EQ(threads_of(20), Pids{20}) << "all that happened since follows";
+            EXPECT_EQ(mode_of(20), Mode::none);
+            EXPECT_EQ(registry->find(20)->comm.view(), "child");
+            EXPECT_EQ(registry->find(20)->cgroup_path(), "/system.slice/seen.service");
+            exec(20);
+            EXPECT_EQ(registry->find(20)->policy, Policy{});
+        }
+    }
+}
+
 TEST_F(RegistryReplay, OfTheStartOfAThreadByOneThatHasExitedSinceWantsARescan) {
     scan({}, a_while); // the process was read when its first thread exited
     thread(10, 20);
@@ -292,6 +363,10 @@ TEST_F(RegistryReplay, TheRegistrationThatAScanSeesRightAfterAnExecIsTheOldOne) 
     registers(10, 10, 2);
     scan_only({10}, {seen(10, {Mode::v1})});
     EXPECT_EQ(mode_of(10), Mode::v1) << "events told of a registration since";
+    exec(10);
+    unregisters(10, 10);
+    scan_only({10}, {seen(10, {Mode::v1})});
+    EXPECT_EQ(mode_of(10), Mode::v1) << "there was one, if it could end";
 }
 
 TEST_F(RegistryReplay, AfterLossesARegistrationAfterAnExecIsBelievedAndReadAgain) {
