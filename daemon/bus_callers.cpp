@@ -57,7 +57,7 @@ std::uint64_t now_usec() {
 int reply_limit(sd_bus_message* call) {
     return ::sd_bus_reply_method_errorf(
         call, SD_BUS_ERROR_LIMITS_EXCEEDED,
-        "You have asked for more than you have read; read the replies and try again");
+        "Too much that was asked for has not been read yet; read it and try again");
 }
 
 } // namespace
@@ -66,7 +66,7 @@ Callers::Callers(sd_bus* bus, sd_event* loop, const BusLimits& limits, Hooks hoo
     : bus_(bus), loop_(loop), limits_(limits), hooks_(std::move(hooks)),
       unread_(bus, loop, limits.unread,
               {[this](Account& account) { remove(std::string(account.name())); },
-               [this](Account& account) { hooks_.has_read(static_cast<Caller&>(account)); },
+               [this](Account& account) { on_read(static_cast<Caller&>(account)); },
                hooks_.stuck}) {}
 
 Callers::~Callers() = default;
@@ -158,6 +158,12 @@ int Callers::on_uid(sd_bus_message* reply, void* userdata, sd_bus_error* /*error
     return 0;
 }
 
+void Callers::on_read(Caller& caller) {
+    hooks_.has_read(caller);
+    set_turn(caller);
+    serve_in_turn();
+}
+
 bool Callers::admit(sd_bus_message* call) {
     const char* const name = ::sd_bus_message_get_sender(call);
     Caller* caller = find(name);
@@ -169,7 +175,8 @@ bool Callers::admit(sd_bus_message* call) {
     if (unsent() == 0) {
         caller->at_once_ = 0;
     }
-    if (caller->at_once_ >= limits_.at_once_bytes || !unread_.is_below(*caller, 1)) {
+    const bool is_ours = or_empty(::sd_bus_message_get_interface(call)) == manager_interface;
+    if (caller->at_once_ >= limits_.at_once_bytes || !is_below(*caller, is_ours ? 2 : 1)) {
         refuse(call, *caller);
         return false;
     }
@@ -186,7 +193,7 @@ void Callers::refuse(sd_bus_message* call, Caller& caller) {
         log::message(log::Level::notice, "D-Bus: {} asks for more than it reads (user {})",
                      caller.name(), caller.uid() ? std::to_string(*caller.uid()) : "not known");
     }
-    if (caller.refusals_ < limits_.refusals && unread_.is_below(caller, 2) &&
+    if (caller.refusals_ < limits_.refusals && is_below(caller, 2) &&
         unsent() < limits_.unsent_messages) {
         ++caller.refusals_;
         unread_.charge(caller, error_reply_bytes);
@@ -199,7 +206,9 @@ int Callers::enqueue(sd_bus_message* call, bool needs_user, Serve serve) {
     if (caller == nullptr) {
         return -ENXIO; // it was not admitted
     }
-    if (caller->waiting_.size() >= limits_.waiting_of_caller || waiting_ >= limits_.waiting) {
+    const std::size_t most =
+        waiting_ < limits_.waiting ? limits_.waiting_of_caller : limits_.waiting_at_least;
+    if (caller->waiting_.size() >= most) {
         refuse(call, *caller);
         return 1;
     }
@@ -229,6 +238,10 @@ void Callers::serve_in_turn() {
         if (caller.waiting_.front().needs_user && !caller.uid() && caller.lookup_ != nullptr) {
             continue; // until the answer is there
         }
+        if (!unread_.is_below(caller, 1)) {
+            unread_.hurry(caller);
+            continue; // until it has read
+        }
         serve_next(caller);
         set_turn(caller);
     }
@@ -243,8 +256,8 @@ void Callers::serve_next(Caller& caller) {
     if (next.needs_user && !caller.uid()) {
         ::sd_bus_reply_method_errorf(call, SD_BUS_ERROR_ACCESS_DENIED,
                                      "The bus does not tell which user you are");
-    } else if (!unread_.is_below(caller, 1)) {
-        refuse(call, caller);
+    } else if (!unread_.is_user_below(caller, 1)) {
+        refuse(call, caller); // because of others: it cannot know how long
     } else {
         caller.refusals_ = 0;
         if (const int result = next.serve(call, caller); result < 0) {
@@ -278,7 +291,7 @@ int Callers::on_turn(sd_event_source* /*source*/, void* self) noexcept {
 }
 
 bool Callers::has_room(const Caller& caller) const {
-    return unread_.is_below(caller, 1) && unsent() < limits_.unsent_messages;
+    return is_below(caller, 1) && unsent() < limits_.unsent_messages;
 }
 
 int Callers::send(Caller& caller, sd_bus_message* message, std::size_t size) {

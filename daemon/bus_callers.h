@@ -110,9 +110,10 @@ public:
 
 private:
     int on_gone(sd_bus_message* signal, sd_bus_error*);
-    static int on_uid(sd_bus_message* reply, void* caller, sd_bus_error*) noexcept;
+    static int on_uid(sd_bus_message* reply, void* userdata, sd_bus_error*) noexcept;
     static int on_turn(sd_event_source*, void* self) noexcept;
 
+    void on_read(Caller& caller);
     Caller* find(const char* name);
     Caller* add(const char* name);
     void remove(const std::string& name);
@@ -123,6 +124,9 @@ private:
     void serve_in_turn();
     void serve_next(Caller& caller);
     void schedule();
+    [[nodiscard]] bool is_below(const Caller& caller, std::size_t times) const {
+        return unread_.is_below(caller, times) && unread_.is_user_below(caller, times);
+    }
     [[nodiscard]] std::uint64_t unsent() const;
 
     sd_bus* bus_;

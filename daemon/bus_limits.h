@@ -8,12 +8,12 @@
 /// ones.
 namespace rseq::daemon {
 
-/// Bytes that were sent and may not have been read. Beyond that calls are refused, and beyond twice
-/// that, since refusals are bytes too, forgotten.
+/// Bytes that were sent and may not have been read. Beyond that calls wait or are refused, and
+/// beyond twice that, since refusals are bytes too, forgotten.
 struct UnreadLimits {
     std::size_t connection_bytes = 2U << 20U;
-    std::size_t user_bytes = 8U << 20U;       ///< to all connections of one user who is not root
-    std::size_t total_bytes = 24U << 20U;     ///< to all connections of all these users
+    std::size_t user_bytes = 16U << 20U;      ///< to all connections of one user who is not root
+    std::size_t total_bytes = 48U << 20U;     ///< to all connections of all these users
     std::size_t broadcast_bytes = 16U << 20U; ///< in signals to everybody
 };
 
@@ -36,6 +36,7 @@ struct BusLimits {
     SubscriberLimits subscribers;
     std::size_t callers = 4096;
     std::size_t waiting = 8192;             ///< calls
+    std::size_t waiting_at_least = 8;       ///< of one caller, though too many of all wait
     std::size_t waiting_of_caller = 128;    ///< as dbus-daemon allows
     std::size_t refusals = 256;             ///< of one caller in a row, before calls are forgotten
     std::size_t at_once_bytes = 16U << 10U; ///< to one caller while not all is sent, out of turn

@@ -40,7 +40,7 @@ public:
 
 private:
     int change(sd_bus_message* call, const char* action, Polkit::Run run);
-    int set_kinds(sd_bus_message* call, std::uint16_t kinds);
+    int set_kinds(sd_bus_message* call, std::uint16_t wanted);
 
     const State& state_;
     const BusHooks& hooks_;

@@ -94,6 +94,7 @@ Result<void> BusSession::take_name(TakeName how) {
 
 int BusSession::on_name(sd_bus_message* reply, sd_bus_error* /*error*/) {
     constexpr std::uint32_t owner = 1; // DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER
+    const BusSlot done = std::move(name_);
     std::uint32_t answer = 0;
     if (::sd_bus_message_is_method_error(reply, nullptr) > 0 ||
         ::sd_bus_message_read(reply, "u", &answer) <= 0 || answer != owner) {

@@ -54,7 +54,7 @@ private:
 
     int on_message(sd_bus_message* message, sd_bus_error*);
     int on_name(sd_bus_message* reply, sd_bus_error*);
-    static int on_crowd(sd_event_source*, void* self) noexcept;
+    static int on_crowd(sd_event_source*, void* userdata) noexcept;
     Result<void> take_name(TakeName how);
 
     BusConnection bus_;

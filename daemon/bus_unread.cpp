@@ -16,7 +16,7 @@ namespace {
 constexpr const char* stats_interface = "org.freedesktop.DBus.Debug.Stats";
 
 constexpr std::uint64_t first_interval_usec = 100'000;
-constexpr std::uint64_t last_interval_usec = 60'000'000;
+constexpr std::uint64_t last_interval_usec = 10'000'000;
 /// Signals to everybody are not looked after before they are that many bytes.
 constexpr std::size_t broadcast_unchecked = 1U << 20U;
 
@@ -26,10 +26,7 @@ std::size_t minus(std::size_t value, std::size_t less) {
 
 } // namespace
 
-bool UnreadBytes::is_below(const Account& account, std::size_t times) const {
-    if (account.unread_ >= times * limits_.connection_bytes) {
-        return false;
-    }
+bool UnreadBytes::is_user_below(const Account& account, std::size_t times) const {
     if (!account.uid_ || account.is_root()) {
         return true;
     }
@@ -50,6 +47,16 @@ void UnreadBytes::charge(Account& account, std::size_t bytes) {
     accounts_.insert(&account);
     moved_ = true;
     arm(first_interval_usec);
+    if (account.unread_ >= limits_.connection_bytes / 2) {
+        hurry(account);
+    }
+}
+
+void UnreadBytes::hurry(Account& account) {
+    if (has_stats_ && account.query_ == nullptr && account.fresh_ > 0) {
+        ask(account.query_, account.name_.c_str(), on_stats, &account);
+        account.fresh_ = 0;
+    }
 }
 
 void UnreadBytes::set_user(Account& account, uid_t uid) {

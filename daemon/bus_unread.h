@@ -71,15 +71,21 @@ public:
     /// From now on it counts with those of its user.
     void set_user(Account& account, uid_t uid);
     void forget(Account& account);
-    /// Whether less than so many times what is allowed is under way to it.
-    [[nodiscard]] bool is_below(const Account& account, std::size_t times) const;
+    /// Asks the bus now, if something was sent since it was asked last.
+    void hurry(Account& account);
+    /// Whether less than so many times what is allowed is under way to this connection,
+    [[nodiscard]] bool is_below(const Account& account, std::size_t times) const {
+        return account.unread_ < times * limits_.connection_bytes;
+    }
+    /// and to all those of its user, and of all users.
+    [[nodiscard]] bool is_user_below(const Account& account, std::size_t times) const;
 
     /// Whether a signal to everybody can be sent, of about `size` bytes; charges for it.
     bool admit_broadcast(std::size_t size);
 
 private:
-    static int on_stats(sd_bus_message* reply, void* account, sd_bus_error*) noexcept;
-    static int on_broadcast_stats(sd_bus_message* reply, void* self, sd_bus_error*) noexcept;
+    static int on_stats(sd_bus_message* reply, void* userdata, sd_bus_error*) noexcept;
+    static int on_broadcast_stats(sd_bus_message* reply, void* userdata, sd_bus_error*) noexcept;
     static int on_tick(sd_event_source*, std::uint64_t, void* self) noexcept;
 
     void discharge(Account& account, std::size_t bytes);

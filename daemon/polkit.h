@@ -42,7 +42,7 @@ private:
         BusSlot slot;
     };
 
-    static int on_answer(sd_bus_message* reply, void* question, sd_bus_error*) noexcept;
+    static int on_answer(sd_bus_message* reply, void* userdata, sd_bus_error*) noexcept;
     int ask(Question& question, const char* action);
     void finish(Question& question, sd_bus_message* reply);
     void cancel(const Question& question);

@@ -52,6 +52,16 @@ void require_safe(std::string_view text) {
     }
 }
 
+/// The same, and without a NUL.
+void require_utf8(std::string_view text) {
+    std::mbstate_t state{};
+    while (!text.empty()) {
+        const std::size_t used = std::mbrtowc(nullptr, text.data(), text.size(), &state);
+        require(used >= 1 && used <= text.size(), "the result is valid UTF-8 without a NUL");
+        text.remove_prefix(used);
+    }
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -61,5 +71,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string text = rseq::escape_untrusted(name);
     require_safe(text);
     require(unescape(text) == name, "the name can be had back, so no two look the same");
+    const std::string replaced = rseq::replace_invalid_utf8(name);
+    require_utf8(replaced);
+    require(rseq::replace_invalid_utf8(replaced) == replaced, "what is UTF-8 stays as it is");
     return 0;
 }

@@ -145,3 +145,27 @@ TEST(Escape, ManagesANameOfAMegabyte) {
     const std::string name(std::size_t{1} << 20U, '\xff');
     EXPECT_EQ(escape_untrusted(name).size(), name.size() * 4);
 }
+
+TEST(ReplaceInvalidUtf8, LeavesUtf8AsItIs) {
+    for (const std::string_view name : {"", "mongod.service", "a\nb\x1b[0m\\x2d",
+                                        "\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\xa7", "\xef\xbf\xbd"}) {
+        EXPECT_EQ(replace_invalid_utf8(name), name);
+    }
+}
+
+TEST(ReplaceInvalidUtf8, ReplacesEachByteThatIsNotPartOfIt) {
+    EXPECT_EQ(replace_invalid_utf8("a\xff\xfe"), "a\xef\xbf\xbd\xef\xbf\xbd");
+    EXPECT_EQ(replace_invalid_utf8("\xc3"), "\xef\xbf\xbd");
+    // A surrogate.
+    EXPECT_EQ(replace_invalid_utf8("\xed\xa0\x80"), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+}
+
+TEST(ReplaceInvalidUtf8, ReplacesWhatProtocolsRefuse) {
+    EXPECT_EQ(replace_invalid_utf8(std::string_view("a\0b", 3)), "a\xef\xbf\xbd"
+                                                                 "b");
+    // U+FFFE, U+FFFF, U+FDD0, U+1FFFE
+    for (const std::string_view name :
+         {"\xef\xbf\xbe", "\xef\xbf\xbf", "\xef\xb7\x90", "\xf0\x9f\xbf\xbe"}) {
+        EXPECT_EQ(replace_invalid_utf8(name), "\xef\xbf\xbd");
+    }
+}
