@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "trace/record_types.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -11,9 +13,11 @@ namespace {
 constexpr std::int32_t unregister_flag = 1; // RSEQ_FLAG_UNREGISTER of linux/rseq.h
 constexpr std::int32_t unified_hierarchy = 0;
 
-/// Kernels return -errno.
+/// Kernels return -errno, and have none beyond 4095. A number that is none is an error all the
+/// same.
 std::int32_t error_of(std::int64_t ret) {
-    return ret < 0 ? static_cast<std::int32_t>(-ret) : 0;
+    constexpr std::int64_t largest_errno = 4095;
+    return ret < 0 ? static_cast<std::int32_t>(-std::max(ret, -largest_errno)) : 0;
 }
 
 class NewTask final : public RecordType {

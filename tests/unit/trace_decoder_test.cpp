@@ -382,6 +382,9 @@ TEST(Decoder, ARefusedSystemCallHasItsErrno) {
     auto decoder = decoder_of("6.18");
     EXPECT_EQ(verdict_of(decoder, enter(42, 16, 0).bytes()), Verdict::ignored);
     EXPECT_EQ(decode<event::Registered>(decoder, leave(42, -EINVAL))->error, EINVAL);
+    verdict_of(decoder, enter(42, 16, 0).bytes());
+    EXPECT_EQ(decode<event::Registered>(decoder, leave(42, INT64_MIN))->error, 4095)
+        << "no kernel returns that";
 }
 
 TEST(Decoder, ASystemCallWithTheFlagForItUnregisters) {
