@@ -99,7 +99,7 @@ bool print_paged(std::string_view text) {
 
 } // namespace
 
-void add_output_options(CLI::App& verb, OutputOptions& options) {
+void add_stream_options(CLI::App& verb, OutputOptions& options) {
     static const std::map<std::string, JsonFormat> formats{{"off", JsonFormat::off},
                                                            {"short", JsonFormat::short_form},
                                                            {"pretty", JsonFormat::pretty}};
@@ -117,7 +117,23 @@ void add_output_options(CLI::App& verb, OutputOptions& options) {
             },
             ""));
     verb.add_flag("--no-legend", options.no_legend, "Print neither headers nor closing remarks");
+}
+
+void add_output_options(CLI::App& verb, OutputOptions& options) {
+    add_stream_options(verb, options);
     verb.add_flag("--no-pager", options.no_pager, "Do not pipe the output into a pager");
+}
+
+void add_host_option(CLI::App& verb, std::string& host) {
+    verb.add_option("-H,--host", host, "Ask rseq-compatd of another machine, by ssh")
+        ->option_text("[USER@]HOST")
+        // ssh would take it for an option.
+        ->check(CLI::Validator(
+            [](const std::string& word) {
+                return word.empty() || word.front() == '-' ? "'" + word + "' is no host"
+                                                           : std::string();
+            },
+            ""));
 }
 
 void print_error(std::string_view message) {

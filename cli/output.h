@@ -18,8 +18,14 @@ struct OutputOptions {
     bool no_pager = false;
 };
 
+/// Adds --json and --no-legend, for a verb that prints without end.
+void add_stream_options(CLI::App& verb, OutputOptions& options);
+
 /// Adds --json, --no-legend and --no-pager.
 void add_output_options(CLI::App& verb, OutputOptions& options);
+
+/// Adds --host. The value is never empty if the option was given.
+void add_host_option(CLI::App& verb, std::string& host);
 
 /// Prints `rseqctl: message` on stderr. The message may hold names of others: it is escaped.
 void print_error(std::string_view message);

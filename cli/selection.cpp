@@ -2,8 +2,7 @@
 #include "cli/selection.h"
 
 #include "core/parse.h"
-
-#include <fnmatch.h>
+#include "proc/unit_pattern.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -19,9 +18,11 @@ bool looks_like_number(std::string_view text) {
     return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-bool any_matches(const std::vector<std::string>& patterns, const proc::Unit& unit) {
+using Patterns = std::vector<proc::UnitPattern>;
+
+bool any_matches(const Patterns& patterns, const proc::Unit& unit) {
     return std::any_of(patterns.begin(), patterns.end(),
-                       [&](const std::string& pattern) { return unit_matches(pattern, unit); });
+                       [&](const proc::UnitPattern& pattern) { return pattern.matches(unit); });
 }
 
 } // namespace
@@ -57,21 +58,9 @@ Result<void> check_process(const proc::ProcReader& reader, pid_t pid) {
     }
     if (*group != pid) {
         return fail(ESRCH, name + " is a thread of process " + std::to_string(*group) +
-                               "; ask for that one with --threads");
+                               "; name that one instead");
     }
     return {};
-}
-
-bool unit_matches(const std::string& pattern, const proc::Unit& unit) {
-    if (unit.manager == proc::Manager::none) {
-        return false;
-    }
-    const bool plain = pattern.find_first_of(".*?[/") == std::string::npos;
-    const auto is_meant = [&](const std::string& name) {
-        return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0 ||
-               (plain && pattern + ".service" == name);
-    };
-    return is_meant(unit.name) || is_meant(unit.display_name());
 }
 
 Result<std::vector<Mode>> parse_modes(std::string_view list) {
@@ -91,20 +80,22 @@ Result<std::vector<Mode>> parse_modes(std::string_view list) {
 
 Result<void> select(std::vector<snapshot::Process>& processes, const Targets& targets,
                     const std::vector<Mode>& modes, const std::vector<std::string>& units) {
-    for (const std::string& pattern : targets.units) {
+    const Patterns named(targets.units.begin(), targets.units.end());
+    const Patterns filter(units.begin(), units.end());
+    for (const proc::UnitPattern& pattern : named) {
         const bool found =
             std::any_of(processes.begin(), processes.end(), [&](const snapshot::Process& process) {
-                return unit_matches(pattern, process.unit);
+                return pattern.matches(process.unit);
             });
         if (!found) {
-            return fail(ENOENT, "no process in a unit " + pattern);
+            return fail(ENOENT, "no process in a unit " + pattern.pattern());
         }
     }
     const auto is_target = [&](const snapshot::Process& process) {
         return (targets.pids.empty() && targets.units.empty()) ||
                std::find(targets.pids.begin(), targets.pids.end(), process.key.pid) !=
                    targets.pids.end() ||
-               any_matches(targets.units, process.unit);
+               any_matches(named, process.unit);
     };
     const auto has_mode = [&](const snapshot::Process& process) {
         return modes.empty() ||
@@ -112,7 +103,7 @@ Result<void> select(std::vector<snapshot::Process>& processes, const Targets& ta
     };
     std::erase_if(processes, [&](const snapshot::Process& process) {
         return !is_target(process) || !has_mode(process) ||
-               (!units.empty() && !any_matches(units, process.unit));
+               (!filter.empty() && !any_matches(filter, process.unit));
     });
     return {};
 }

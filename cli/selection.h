@@ -3,7 +3,6 @@
 
 #include "core/result.h"
 #include "core/types.h"
-#include "proc/cgroup.h"
 #include "proc/proc_reader.h"
 #include "snapshot/snapshot.h"
 
@@ -18,7 +17,7 @@ namespace rseq::cli {
 /// What the positional arguments of a verb name.
 struct Targets {
     std::vector<pid_t> pids;
-    std::vector<std::string> units; ///< patterns as for unit_matches()
+    std::vector<std::string> units; ///< as proc::UnitPattern takes them
 };
 
 /// Sorts PIDs from units. Fails with EINVAL for a number that can be no process.
@@ -26,10 +25,6 @@ Result<Targets> parse_targets(const std::vector<std::string>& arguments);
 
 /// Fails with ESRCH if there is no such process, or if it is a thread of another one.
 Result<void> check_process(const proc::ProcReader& reader, pid_t pid);
-
-/// True if the pattern names the unit: a glob(7) over the unit's name or its display name. Without
-/// a suffix `.service` is meant, as systemctl does it.
-[[nodiscard]] bool unit_matches(const std::string& pattern, const proc::Unit& unit);
 
 /// "v1,v2" and the like. Fails with EINVAL for a word that is no mode, an empty one included.
 Result<std::vector<Mode>> parse_modes(std::string_view list);

@@ -2,6 +2,7 @@
 #include "cli/status_view.h"
 
 #include "cli/kernel_view.h"
+#include "core/escape.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -67,16 +68,40 @@ std::size_t count_unknown(const Snapshot& snapshot) {
                       [](const Process& process) { return process.mode() == Mode::unknown; }));
 }
 
-std::string_view remedy(bool probed) {
-    if (probed) {
-        return ::geteuid() == 0 ? "a process that is traced or frozen answers once it is let go"
-                                : "run as root";
+std::string_view remedy(const Origin& origin) {
+    const bool root = ::geteuid() == 0;
+    if (!origin.host.empty()) {
+        return "--probe, on that machine, asks each thread with ptrace";
     }
-    return ::geteuid() == 0 ? "--probe asks each thread with ptrace"
-                            : "run as root, or --probe for processes of your own";
+    switch (origin.asked) {
+    case Asked::ptrace:
+        return root ? "a process that is traced or frozen answers once it is let go"
+                    : "run as root";
+    case Asked::daemon:
+        return root ? "--probe asks each thread with ptrace"
+                    : "--probe asks each thread with ptrace, as root or for processes of your own";
+    case Asked::kernel:
+        break;
+    }
+    return root ? "--probe asks each thread with ptrace"
+                : "run as root, or --probe for processes of your own";
+}
+
+Json origin_to_json(const Origin& origin) {
+    return {{"program", origin.asked == Asked::daemon ? "rseq-compatd" : "rseqctl"},
+            {"version", origin.version},
+            {"host", origin.host.empty() ? Json(nullptr) : Json(origin.host)}};
 }
 
 } // namespace
+
+std::string origin_to_text(const Origin& origin) {
+    if (origin.asked != Asked::daemon) {
+        return "From:   this kernel, directly\n";
+    }
+    return "From:   rseq-compatd " + escape_untrusted(origin.version) +
+           (origin.host.empty() ? "" : " on " + escape_untrusted(origin.host)) + "\n";
+}
 
 Table process_table(const std::vector<Process>& processes) {
     Table table({{"PID", "pid", Align::right},
@@ -124,7 +149,7 @@ Table thread_table(const std::vector<Process>& processes) {
     return table;
 }
 
-std::string unknown_remark(const Snapshot& snapshot, bool probed) {
+std::string unknown_remark(const Snapshot& snapshot, const Origin& origin) {
     const std::size_t unknown = count_unknown(snapshot);
     if (unknown == 0) {
         return {};
@@ -132,12 +157,14 @@ std::string unknown_remark(const Snapshot& snapshot, bool probed) {
     const std::string reason =
         snapshot.unknown_reason.empty() ? "" : " (" + snapshot.unknown_reason + ")";
     return fmt::format("{} of {} processes unknown{}: {}.", unknown, snapshot.processes.size(),
-                       reason, remedy(probed));
+                       reason, remedy(origin));
 }
 
-Json status_document(const KernelFacts& facts, const Snapshot& snapshot, bool threads) {
+Json status_document(const Origin& origin, const KernelFacts& facts, const Snapshot& snapshot,
+                     bool threads) {
     Json document{{"schema", "rseq-compat/status"},
                   {"version", status_schema_version},
+                  {"from", origin_to_json(origin)},
                   {"kernel", kernel_to_json(facts)}};
     if (threads) {
         document["threads"] = thread_table(snapshot.processes).to_json();

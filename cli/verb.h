@@ -24,6 +24,7 @@ struct Verb {
 
 /// Each adds its verb to the program. The options live in the returned closure.
 Verb add_status(CLI::App& program);
+Verb add_monitor(CLI::App& program);
 Verb add_verify(CLI::App& program);
 
 } // namespace rseq::cli

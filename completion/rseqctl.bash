@@ -24,8 +24,10 @@ _rseqctl() {
     case $verb in
         '') options+=' --version' ;;
         status)
-            options+=' --threads --mode --unit --probe --all --json --no-legend --no-pager'
+            options+=' --threads --mode --unit --direct --probe --all -H --host'
+            options+=' --json --no-legend --no-pager'
             ;;
+        monitor) options+=' --kind --mode -H --host --json --no-legend' ;;
         verify) options+=' --json --no-legend --no-pager' ;;
         *) return ;;
     esac
@@ -40,13 +42,17 @@ _rseqctl() {
     local candidates=''
     case $option in
         --json) candidates=$'short\npretty\noff' ;;
-        --mode)
+        --mode | --kind)
             if [[ $cur == *,* ]]; then
                 before+=${cur%,*},
                 cur=${cur##*,}
             fi
             candidates=$'v1\nv2\nmixed\nnone\nunknown'
+            if [[ $option == --kind ]]; then
+                candidates=$'registration\nunregistration\nrefusal\npolicy\nviolation\nexec\nexit\nslice'
+            fi
             ;;
+        -H | --host) candidates=$(compgen -A hostname) ;;
         --unit) candidates=$(_rseqctl_units "$program") ;;
         *)
             if [[ -n $before ]]; then
@@ -54,8 +60,8 @@ _rseqctl() {
             elif [[ $cur == -* ]]; then
                 candidates=${options// /$'\n'}
             elif [[ -z $verb ]]; then
-                candidates=$'status\nverify'
-            elif [[ $verb == status ]]; then
+                candidates=$'status\nmonitor\nverify'
+            elif [[ $verb == status || $verb == monitor ]]; then
                 candidates=$(cd /proc && printf '%s\n' [1-9]*; _rseqctl_units "$program")
             fi
             ;;

@@ -22,6 +22,7 @@ typedef __u32 __wsum;
 
 #include <bpf/bpf_core_read.h>
 
+#define PF_EXITING 0x00000004
 #define PF_KTHREAD 0x00200000
 
 // The size of struct rseq in every kernel that demands exactly this length and so keeps none.
@@ -137,8 +138,9 @@ static __always_inline int write_record(const struct bpf_iter__task* ctx,
                                         const struct task_struct* task, __u32 tgid, __u32 tid) {
     struct RseqThreadRecord record = {.tgid = tgid, .tid = tid};
 
-    // A zombie keeps its last registration, which nothing will ever use.
-    if (task->exit_state != 0) {
+    // One that has begun to exit keeps its last registration, which nothing will ever use. It must
+    // not be told about any more: that it ends has been told by an event already, or is told soon.
+    if (task->exit_state != 0 || (task->flags & PF_EXITING)) {
         return 0;
     }
     record.leader_start = task->group_leader->start_boottime;

@@ -100,21 +100,58 @@ void append_hex(std::string& out, std::string_view bytes) {
     }
 }
 
+/// The character or the bad byte at the start of `text`, and whether it can be printed as it is.
+struct Piece {
+    std::string_view bytes;
+    bool printable = false;
+};
+
+Piece first_piece(std::string_view text) {
+    const Sequence next = first_sequence(text);
+    return {text.substr(0, next.length == 0 ? 1 : next.length),
+            next.length != 0 && !is_dangerous(next.code_point)};
+}
+
 } // namespace
+
+std::string_view first_unprintable(std::string_view text) {
+    while (!text.empty()) {
+        const Piece next = first_piece(text);
+        if (!next.printable) {
+            return next.bytes;
+        }
+        text.remove_prefix(next.bytes.size());
+    }
+    return {};
+}
 
 std::string escape_untrusted(std::string_view name) {
     std::string out;
     out.reserve(name.size());
     while (!name.empty()) {
-        const Sequence next = first_sequence(name);
-        const std::string_view bytes = name.substr(0, next.length == 0 ? 1 : next.length);
-        if (next.length == 0 || is_dangerous(next.code_point)) {
-            append_hex(out, bytes);
-        } else if (next.code_point == U'\\') {
+        const Piece next = first_piece(name);
+        if (!next.printable) {
+            append_hex(out, next.bytes);
+        } else if (next.bytes == "\\") {
             out += "\\\\";
         } else {
-            out += bytes;
+            out += next.bytes;
         }
+        name.remove_prefix(next.bytes.size());
+    }
+    return out;
+}
+
+std::string replace_invalid_utf8(std::string_view name) {
+    constexpr std::string_view replacement = "\xef\xbf\xbd";
+    std::string out;
+    out.reserve(name.size());
+    while (!name.empty()) {
+        const Sequence next = first_sequence(name);
+        const std::string_view bytes = name.substr(0, next.length == 0 ? 1 : next.length);
+        const char32_t c = next.code_point;
+        const bool no_character = (c & 0xfffeU) == 0xfffeU || (c >= 0xfdd0 && c <= 0xfdef);
+        out += next.length == 0 || c == 0 || no_character ? replacement : bytes;
         name.remove_prefix(bytes.size());
     }
     return out;

@@ -11,8 +11,8 @@
 #include <variant>
 
 /// What the kernel says happened. Where an event comes from, and how it is encoded there, is the
-/// business of lib/trace. All numbers of threads and processes are of the initial pid namespace, all
-/// strings are untrusted bytes.
+/// business of lib/trace. All numbers of threads and processes are of the initial pid namespace,
+/// all strings are untrusted bytes.
 namespace rseq::event {
 
 /// task:task_newtask: the thread that the event belongs to made another one.
@@ -110,9 +110,9 @@ struct CgroupEntered {
     std::string path;
 };
 
-using Payload = std::variant<ThreadStarted, Renamed, Executed, Exited, Registered, Unregistered,
-                             Violation, PolicyLatched, SliceEnabled, SliceGranted, SliceEnded,
-                             CgroupMade, CgroupEntered>;
+using Payload =
+    std::variant<ThreadStarted, Renamed, Executed, Exited, Registered, Unregistered, Violation,
+                 PolicyLatched, SliceEnabled, SliceGranted, SliceEnded, CgroupMade, CgroupEntered>;
 
 } // namespace rseq::event
 
@@ -121,7 +121,7 @@ namespace rseq {
 /// One event.
 struct Event {
     std::uint64_t time_ns = 0; ///< CLOCK_BOOTTIME
-    pid_t tid = 0;             ///< thread that was running: the one that registered, was killed, ...
+    pid_t tid = 0; ///< thread that was running: the one that registered, was killed, ...
     event::Payload payload;
 };
 

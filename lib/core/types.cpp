@@ -90,8 +90,16 @@ std::optional<Mode> parse_mode(std::string_view text) {
     return value_of(mode_words, text);
 }
 
+std::optional<Evidence> parse_evidence(std::string_view text) {
+    return value_of(evidence_words, text);
+}
+
 std::optional<SliceState> parse_slice_state(std::string_view text) {
     return value_of(slice_words, text);
+}
+
+std::optional<KernelClass> parse_kernel_class(std::string_view text) {
+    return value_of(class_words, text);
 }
 
 std::optional<Policy> parse_policy(std::string_view text) {

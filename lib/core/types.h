@@ -73,7 +73,9 @@ struct Policy {
 
 /// The inverse; nothing if the text is none of the words.
 [[nodiscard]] std::optional<Mode> parse_mode(std::string_view text);
+[[nodiscard]] std::optional<Evidence> parse_evidence(std::string_view text);
 [[nodiscard]] std::optional<SliceState> parse_slice_state(std::string_view text);
+[[nodiscard]] std::optional<KernelClass> parse_kernel_class(std::string_view text);
 [[nodiscard]] std::optional<Policy> parse_policy(std::string_view text);
 
 /// A process that cannot be mistaken for a later one with the same number.
@@ -120,6 +122,8 @@ struct ModeCounts {
     std::uint32_t unknown = 0;
 
     void add(Mode mode, std::uint32_t threads = 1);
+    /// So many must have been added.
+    void remove(Mode mode, std::uint32_t threads = 1) { add(mode, 0U - threads); }
     [[nodiscard]] std::uint32_t total() const { return v1 + v2 + none + unknown; }
     /// The mode of a process with these threads. Unregistered threads do not make a process mixed:
     /// a thread has not registered yet when it starts. A thread that is not known makes the process

@@ -8,9 +8,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <memory>
 
 namespace rseq::proc {
@@ -60,13 +62,36 @@ Result<std::vector<pid_t>> numbered_entries(int dir_fd, const char* path) {
 
 } // namespace
 
-Result<ProcessDir::Identity> ProcessDir::identity() {
-    if (auto read = read_file(dir_.get(), "stat", stat_limit, buffer_); !read) {
+Result<ProcessDir::Identity> ProcessDir::identity_in(const char* path) {
+    if (auto read = read_file(dir_.get(), path, stat_limit, buffer_); !read) {
         return tl::unexpected<Error>(read.error());
     }
     return parse_stat(buffer_).map([](const Stat& stat) {
-        return Identity{std::string(stat.comm), stat.kernel_thread, stat.start_ticks, stat.threads};
+        return Identity{std::string(stat.comm), stat.kernel_thread, stat.exiting, stat.start_ticks,
+                        stat.threads};
     });
+}
+
+Result<ProcessDir::Identity> ProcessDir::identity() {
+    return identity_in("stat");
+}
+
+Result<ProcessDir::Identity> ProcessDir::thread_identity(pid_t tid) {
+    return identity_in(("task/" + std::to_string(tid) + "/stat").c_str());
+}
+
+Result<std::string> ProcessDir::exe() const {
+    constexpr std::string_view deleted = " (deleted)";
+    std::string path(PATH_MAX, '\0');
+    const ssize_t length = ::readlinkat(dir_.get(), "exe", path.data(), path.size());
+    if (length < 0) {
+        return fail_errno("cannot read exe");
+    }
+    path.resize(static_cast<std::size_t>(length));
+    if (path.ends_with(deleted)) {
+        path.resize(path.size() - deleted.size());
+    }
+    return path;
 }
 
 Result<std::string> ProcessDir::cgroup() {
@@ -103,17 +128,6 @@ Result<ThreadRseq> ProcessDir::thread_rseq(pid_t tid) {
         return tl::unexpected<Error>(read.error());
     }
     return parse_thread_rseq(buffer_);
-}
-
-Result<std::string> ProcessDir::thread_comm(pid_t tid) {
-    const std::string path = "task/" + std::to_string(tid) + "/comm";
-    if (auto read = read_file(dir_.get(), path.c_str(), stat_limit, buffer_); !read) {
-        return tl::unexpected<Error>(read.error());
-    }
-    if (buffer_.ends_with('\n')) {
-        buffer_.pop_back();
-    }
-    return buffer_;
 }
 
 Result<std::vector<pid_t>> ProcReader::processes() const {

@@ -19,14 +19,20 @@ namespace rseq::proc {
 /// even if its number is given to another one meanwhile. ESRCH or ENOENT: it is gone.
 class ProcessDir {
 public:
-    /// Name, kernel thread or not, start time.
+    /// What stat says (proc/stat.h).
     struct Identity {
         std::string comm; ///< untrusted
         bool kernel_thread = false;
+        bool exiting = false;
         std::uint64_t start_ticks = 0;
         std::uint32_t threads = 0;
     };
     Result<Identity> identity();
+    /// The same of one thread.
+    Result<Identity> thread_identity(pid_t tid);
+    /// Path of the program, untrusted; without the mark of a file that is deleted meanwhile. Needs
+    /// the privilege to ptrace the process. ENOENT for kernel threads.
+    Result<std::string> exe() const;
     /// The cgroup path (parse_cgroup()). Untrusted.
     Result<std::string> cgroup();
     /// The process that this belongs to: /proc also answers for the number of any of its threads.
@@ -36,12 +42,12 @@ public:
     /// /proc/<pid>/rseq and /proc/<pid>/task/<tid>/rseq; ENOENT on a kernel without our ABI.
     Result<ProcessRseq> rseq();
     Result<ThreadRseq> thread_rseq(pid_t tid);
-    /// The name of one thread; untrusted.
-    Result<std::string> thread_comm(pid_t tid);
 
 private:
     friend class ProcReader;
     explicit ProcessDir(UniqueFd dir) : dir_(std::move(dir)) {}
+
+    Result<Identity> identity_in(const char* path);
 
     UniqueFd dir_;
     std::string buffer_;

@@ -9,6 +9,7 @@ namespace rseq::proc {
 
 Result<Stat> parse_stat(std::string_view text) {
     constexpr std::uint32_t kernel_thread_flag = 0x00200000; // PF_KTHREAD of linux/sched.h
+    constexpr std::uint32_t exiting_flag = 0x00000004;       // PF_EXITING
     constexpr int state_field = 3;
     constexpr int flags_field = 9;
     constexpr int threads_field = 20;
@@ -38,6 +39,7 @@ Result<Stat> parse_stat(std::string_view text) {
                 return fail(EPROTO, "stat with bad flags");
             }
             stat.kernel_thread = (*flags & kernel_thread_flag) != 0;
+            stat.exiting = (*flags & exiting_flag) != 0;
         } else if (field == threads_field) {
             const auto threads = parse_number<std::uint32_t>(value);
             if (!threads) {

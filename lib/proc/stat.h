@@ -14,6 +14,7 @@ namespace rseq::proc {
 struct Stat {
     std::string_view comm;         ///< (2) untrusted bytes, into the text that was parsed
     bool kernel_thread = false;    ///< (9) PF_KTHREAD
+    bool exiting = false;          ///< (9) PF_EXITING: has begun to exit, or is a zombie
     std::uint32_t threads = 0;     ///< (20) live threads; 0 for a process that has ended
     std::uint64_t start_ticks = 0; ///< (22) clock ticks from boot to the start
 };

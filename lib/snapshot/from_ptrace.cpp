@@ -46,8 +46,9 @@ bool fill(const Context& context, Process& process, proc::ProcessDir& dir, Snaps
         } else {
             snapshot.unknown_reason = registration.error().message();
         }
-        std::string comm = context.options.threads ? dir.thread_comm(tid).value_or("") : "";
-        add_thread(context, process, tid, std::move(comm), answer_of(registration, process));
+        const auto name =
+            context.options.threads ? dir.thread_identity(tid) : proc::ProcessDir::Identity();
+        add_thread(context, process, tid, name ? name->comm : "", answer_of(registration, process));
     }
     return process.threads.total() > 0;
 }

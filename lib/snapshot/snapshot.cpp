@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "snapshot/snapshot.h"
 
+#include "core/slices.h"
 #include "snapshot/sources.h"
 
 #include <algorithm>
@@ -17,21 +18,6 @@ bool Context::wants(pid_t pid, bool kernel_thread) const {
     return std::binary_search(options.only->begin(), options.only->end(), pid);
 }
 
-namespace {
-
-/// What a v2 thread may do with slices that it has not enabled.
-SliceState slices_of_v2(const Context& context, const Process& process) {
-    if (context.facts.slices == Availability::no) {
-        return SliceState::unavailable;
-    }
-    if (process.policy && process.policy->slice == PolicySlice::deny) {
-        return SliceState::denied;
-    }
-    return context.facts.slices == Availability::yes ? SliceState::available : SliceState::unknown;
-}
-
-} // namespace
-
 void add_thread(const Context& context, Process& process, pid_t tid, std::string comm,
                 const std::optional<Registration>& registration) {
     Thread thread;
@@ -41,11 +27,8 @@ void add_thread(const Context& context, Process& process, pid_t tid, std::string
         thread.length = registration->length;
         thread.slice = registration->slice;
     }
-    if (thread.mode == Mode::none || thread.mode == Mode::v1) {
-        thread.slice = SliceState::unavailable;
-    } else if (thread.mode == Mode::v2 && thread.slice == SliceState::unknown) {
-        thread.slice = slices_of_v2(context, process);
-    }
+    thread.slice =
+        slices_of_thread(thread.mode, thread.slice, process.policy, context.facts.slices);
     process.threads.add(thread.mode);
     process.slice_enabled += thread.slice == SliceState::enabled ? 1U : 0U;
     if (context.options.threads) {
@@ -55,14 +38,8 @@ void add_thread(const Context& context, Process& process, pid_t tid, std::string
 }
 
 void judge_slices(const Context& context, Process& process) {
-    const Mode mode = process.mode();
-    if (process.slice_enabled > 0) {
-        process.slice = SliceState::enabled;
-    } else if (process.threads.v2 > 0) {
-        process.slice = slices_of_v2(context, process);
-    } else if (mode == Mode::none || mode == Mode::v1 || context.facts.slices == Availability::no) {
-        process.slice = SliceState::unavailable;
-    }
+    process.slice = slices_of_process(process.threads, process.slice_enabled, process.policy,
+                                      context.facts.slices);
 }
 
 bool is_gone(const Error& error) {
@@ -91,6 +68,9 @@ Result<std::optional<Process>> describe(const Context& context, proc::ProcessDir
     if (auto cgroup = dir.cgroup()) {
         process.cgroup = std::move(*cgroup);
         process.unit = proc::unit_of_cgroup(process.cgroup);
+    }
+    if (context.options.exe) {
+        process.exe = dir.exe().value_or("");
     }
     return process;
 }
@@ -139,6 +119,21 @@ Result<Snapshot> take(const proc::ProcReader& reader, const KernelFacts& facts,
         snapshot->unknown_reason = "the kernel's class is not known: " + facts.class_reason;
     }
     return snapshot;
+}
+
+std::vector<Process> identify(const proc::ProcReader& reader, const std::vector<pid_t>& pids) {
+    const KernelFacts facts;
+    const Options options{.kernel_threads = true, .exe = true, .only = std::nullopt};
+    const Context context{reader, facts, options};
+    std::vector<Process> processes;
+    for (const pid_t pid : pids) {
+        auto dir = reader.open(pid);
+        auto process = dir ? describe(context, *dir, pid) : std::nullopt;
+        if (process && *process) {
+            processes.push_back(std::move(**process));
+        }
+    }
+    return processes;
 }
 
 } // namespace rseq::snapshot

@@ -30,6 +30,8 @@ struct Process {
     std::string comm;   ///< untrusted
     std::string cgroup; ///< path, untrusted; empty if it could not be read
     proc::Unit unit;
+    /// Path of the program, untrusted; only if Options::exe, empty if it could not be read.
+    std::string exe;
     ModeCounts threads;
     SliceState slice = SliceState::unknown;
     std::uint32_t slice_enabled = 0; ///< threads with slices enabled
@@ -46,6 +48,8 @@ struct Options {
     /// Fill Process::thread_list.
     bool threads = false;
     bool kernel_threads = false;
+    /// Fill Process::exe.
+    bool exe = false;
     /// Nothing: every process. Otherwise these alone; one that is gone is left out.
     std::optional<std::vector<pid_t>> only;
 };
@@ -58,8 +62,13 @@ struct Snapshot {
 
 /// What every process is at this moment. The best source of this machine is taken: the kernel's own
 /// /proc files, otherwise one pass of a BPF task iterator, otherwise /proc without modes. Processes
-/// that end meanwhile are left out. Fails only if the processes cannot be listed at all.
+/// that end meanwhile are left out, and so is a thread that has begun to exit. Fails only if the
+/// processes cannot be listed at all.
 Result<Snapshot> take(const proc::ProcReader& reader, const KernelFacts& facts,
                       const Options& options);
+
+/// Who these processes are, without their threads and modes: identity, cgroup, program. Those that
+/// are gone are left out.
+std::vector<Process> identify(const proc::ProcReader& reader, const std::vector<pid_t>& pids);
 
 } // namespace rseq::snapshot

@@ -84,7 +84,8 @@ std::string Table::to_text(const TextOptions& options) const {
             continue;
         }
         shown.push_back(i);
-        widths[i] = options.header ? display_width(columns_[i].header) : 0;
+        widths[i] =
+            std::max(columns_[i].min_width, options.header ? display_width(columns_[i].header) : 0);
         for (const auto& row : rows_) {
             widths[i] = std::max(widths[i], display_width(row[i].text));
         }

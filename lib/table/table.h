@@ -43,6 +43,8 @@ public:
         std::string header; ///< of the text; empty for a column that only JSON has
         std::string key;    ///< of the JSON member
         Align align = Align::left;
+        /// For rows that are printed before the others are known.
+        std::size_t min_width = 0;
     };
 
     explicit Table(std::vector<Column> columns);
@@ -56,8 +58,9 @@ public:
         bool header = true;
         bool colour = false;
     };
-    /// Lines of columns that are as wide as their widest cell, two blanks between, no blanks at the
-    /// end. Widths count terminal columns of UTF-8 text in the current locale.
+    /// Lines of columns that are as wide as their widest cell and their least width, two blanks
+    /// between, no blanks at the end. Widths count terminal columns of UTF-8 text in the current
+    /// locale.
     [[nodiscard]] std::string to_text(const TextOptions& options) const;
 
     [[nodiscard]] Json to_json() const;

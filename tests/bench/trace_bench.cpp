@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// bench_trace FOLDER: decodes FOLDER/cpu0, FOLDER/cpu1, ... (pages as trace_pipe_raw gives them) with
-// the formats in FOLDER/events, merged by time, and prints the number of events and the nanoseconds
-// that it took from the first page to the last event.
+// bench_trace FOLDER: decodes FOLDER/cpu0, FOLDER/cpu1, ... (pages as trace_pipe_raw gives them)
+// with the formats in FOLDER/events, merged by time, and prints the number of events and the
+// nanoseconds that it took from the first page to the last event.
 #include "core/file.h"
 #include "trace/merger.h"
 
@@ -55,8 +55,7 @@ int main(int argc, char** argv) {
     std::size_t count = 0;
     std::size_t ignored = 0;
     do {
-        const auto merged =
-            merger.merge(*decoder, std::numeric_limits<std::uint64_t>::max(), 1024);
+        const auto merged = merger.merge(*decoder, std::numeric_limits<std::uint64_t>::max(), 1024);
         if (!merged) {
             die(merged.error().message());
         }
@@ -67,8 +66,8 @@ int main(int argc, char** argv) {
         ignored += merged->ignored;
     } while (merger.pending());
     const auto took = std::chrono::steady_clock::now() - start;
-    std::printf("%zu %zu %lld\n", count, ignored,
-                static_cast<long long>(
-                    std::chrono::duration_cast<std::chrono::nanoseconds>(took).count()));
+    std::printf(
+        "%zu %zu %lld\n", count, ignored,
+        static_cast<long long>(std::chrono::duration_cast<std::chrono::nanoseconds>(took).count()));
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 using rseq::escape_untrusted;
+using rseq::first_unprintable;
 using namespace std::string_literals;
 
 TEST(Escape, LeavesPrintableAsciiAlone) {
@@ -124,6 +125,20 @@ TEST(Escape, GivesEveryPairOfBytesATextOfItsOwn) {
         }
     }
     EXPECT_EQ(texts.size(), 256U * 256U);
+}
+
+TEST(FirstUnprintable, IsWhatWouldBeEscapedFirst) {
+    const std::string_view text = "a\\é\xe2\x80\xae\xff\x1b";
+    EXPECT_EQ(first_unprintable(text), "\xe2\x80\xae");
+    EXPECT_EQ(first_unprintable(text).data(), text.data() + 4);
+    EXPECT_EQ(first_unprintable(text.substr(7)), "\xff");
+    EXPECT_EQ(first_unprintable(text.substr(8)), "\x1b");
+    EXPECT_EQ(first_unprintable("\0"s), "\0"s);
+}
+
+TEST(FirstUnprintable, IsEmptyWhereNothingWouldBeEscaped) {
+    EXPECT_EQ(first_unprintable(""), "");
+    EXPECT_EQ(first_unprintable("a\\ é日本"), "");
 }
 
 TEST(Escape, ManagesANameOfAMegabyte) {

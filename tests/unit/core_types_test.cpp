@@ -133,7 +133,14 @@ TEST(Words, AreThoseOfTheProcFilesAndTheTable) {
     EXPECT_EQ(to_string(SliceState::enabled), "enabled");
 }
 
-TEST(Words, OfAModeAndASliceStateAreReadBack) {
+TEST(Words, AreReadBack) {
+    for (const Evidence evidence :
+         {Evidence::procfs, Evidence::bpf, Evidence::trace, Evidence::ptrace, Evidence::none}) {
+        EXPECT_EQ(parse_evidence(to_string(evidence)), evidence);
+    }
+    for (const KernelClass kernel_class : all_classes) {
+        EXPECT_EQ(parse_kernel_class(to_string(kernel_class)), kernel_class);
+    }
     for (const Mode mode : {Mode::none, Mode::v1, Mode::v2, Mode::mixed, Mode::unknown}) {
         EXPECT_EQ(parse_mode(to_string(mode)), mode);
     }
@@ -150,6 +157,8 @@ TEST(Words, ThatAreNotExactlyOursAreNotUnderstood) {
     for (const std::string_view word : {"", "Enabled", "enabled\n", "enable"}) {
         EXPECT_EQ(parse_slice_state(word), std::nullopt) << word;
     }
+    EXPECT_EQ(parse_evidence("-"), std::nullopt);
+    EXPECT_EQ(parse_kernel_class("quad"), std::nullopt);
 }
 
 TEST(Words, OfAPolicyAreTwo) {

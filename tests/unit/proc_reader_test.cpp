@@ -86,14 +86,14 @@ TEST_F(Proc, ReadsTheIdentityOfAProcess) {
 TEST_F(Proc, ReadsCgroupThreadGroupAndThreadNames) {
     tree.file("7/cgroup", "0::/system.slice/a.service\n");
     tree.file("7/status", "Name:\tTgid:\t5\nUmask:\t0022\nTgid:\t7\nNgid:\t0\nPid:\t9\n");
-    tree.file("7/task/7/comm", "main\n");
-    tree.file("7/task/9/comm", "a\nb\xff\n");
+    tree.file("7/task/7/stat", "7 (main)" + stat_tail());
+    tree.file("7/task/9/stat", "9 (a\nb\xff)" + stat_tail());
     ProcessDir dir = process();
     EXPECT_EQ(dir.cgroup(), "/system.slice/a.service");
     EXPECT_EQ(dir.thread_group(), 7);
     EXPECT_EQ(dir.threads(), (std::vector<pid_t>{7, 9}));
-    EXPECT_EQ(dir.thread_comm(7), "main");
-    EXPECT_EQ(dir.thread_comm(9), "a\nb\xff");
+    EXPECT_EQ(dir.thread_identity(7)->comm, "main");
+    EXPECT_EQ(dir.thread_identity(9)->comm, "a\nb\xff");
 }
 
 TEST_F(Proc, ReadsTheRseqFilesOfThePatchedKernel) {
@@ -125,7 +125,7 @@ TEST_F(Proc, KnowsAKernelWithOurFiles) {
 
 TEST_F(Proc, AProcessThatVanishesIsGoneFromItsOpenDirectoryToo) {
     tree.file("7/stat", "7 (a)" + stat_tail());
-    tree.file("7/task/7/comm", "a\n");
+    tree.file("7/task/7/stat", "7 (a)" + stat_tail());
     ProcessDir dir = process();
     ASSERT_TRUE(dir.identity());
     tree.remove("7");
@@ -137,12 +137,12 @@ TEST_F(Proc, AProcessThatVanishesIsGoneFromItsOpenDirectoryToo) {
     EXPECT_EQ(code_of(dir.threads()), ENOENT);
     EXPECT_EQ(code_of(dir.rseq()), ENOENT);
     EXPECT_EQ(code_of(dir.thread_rseq(7)), ENOENT);
-    EXPECT_EQ(code_of(dir.thread_comm(7)), ENOENT);
+    EXPECT_EQ(code_of(dir.thread_identity(7)), ENOENT);
 }
 
 TEST_F(Proc, FilesThatCannotBeReadAreErrors) {
     for (const std::string name :
-         {"stat", "cgroup", "status", "rseq", "task/7/rseq", "task/7/comm"}) {
+         {"stat", "cgroup", "status", "rseq", "task/7/rseq", "task/7/stat"}) {
         tree.directory("7/" + name);
     }
     tree.file("8/task", "");
@@ -153,7 +153,7 @@ TEST_F(Proc, FilesThatCannotBeReadAreErrors) {
     EXPECT_EQ(code_of(dir.thread_group()), EISDIR);
     EXPECT_EQ(code_of(dir.rseq()), EISDIR);
     EXPECT_EQ(code_of(dir.thread_rseq(7)), EISDIR);
-    EXPECT_EQ(code_of(dir.thread_comm(7)), EISDIR);
+    EXPECT_EQ(code_of(dir.thread_identity(7)), EISDIR);
     EXPECT_EQ(code_of(reader.open(8)->threads()), ENOTDIR);
     EXPECT_EQ(code_of(reader.open(9)->threads()), ENOENT);
 }
@@ -188,18 +188,18 @@ TEST_F(Proc, EmptyAndBinaryFilesAreErrors) {
 TEST_F(Proc, HugeFilesAreErrorsAndTheNextFileIsStillRead) {
     const std::string huge(1UL << 20U, '7');
     for (const std::string name :
-         {"stat", "cgroup", "status", "rseq", "task/7/rseq", "task/7/comm"}) {
+         {"stat", "cgroup", "status", "rseq", "task/7/rseq", "task/7/stat"}) {
         tree.file("7/" + name, huge);
     }
-    tree.file("7/task/9/comm", "b\n");
+    tree.file("7/task/9/stat", "9 (b)" + stat_tail());
     ProcessDir dir = process();
     EXPECT_EQ(code_of(dir.identity()), EFBIG);
     EXPECT_EQ(code_of(dir.cgroup()), EFBIG);
     EXPECT_EQ(code_of(dir.thread_group()), EFBIG);
     EXPECT_EQ(code_of(dir.rseq()), EFBIG);
     EXPECT_EQ(code_of(dir.thread_rseq(7)), EFBIG);
-    EXPECT_EQ(code_of(dir.thread_comm(7)), EFBIG);
-    EXPECT_EQ(dir.thread_comm(9), "b");
+    EXPECT_EQ(code_of(dir.thread_identity(7)), EFBIG);
+    EXPECT_EQ(dir.thread_identity(9)->comm, "b");
 }
 
 TEST_F(Proc, AStatusWithoutAWholeThreadGroupIsAnError) {
@@ -210,14 +210,23 @@ TEST_F(Proc, AStatusWithoutAWholeThreadGroupIsAnError) {
     }
 }
 
-TEST_F(Proc, AThreadNameMayBeEmptyOrCutOff) {
-    tree.file("7/task/1/comm", "");
-    tree.file("7/task/2/comm", "\n");
-    tree.file("7/task/3/comm", "abc");
+TEST_F(Proc, AThreadThatHasBegunToExitIsSeenToBe) {
+    tree.file("7/stat", "7 (a) S 1 7 7 0 -1 4194564 0 0 0 0 0 0 0 0 20 0 2 0 900 0 0\n");
+    tree.file("7/task/9/stat", "9 (b) S 1 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 2 0 950 0 0\n");
     ProcessDir dir = process();
-    EXPECT_EQ(dir.thread_comm(1), "");
-    EXPECT_EQ(dir.thread_comm(2), "");
-    EXPECT_EQ(dir.thread_comm(3), "abc");
+    EXPECT_TRUE(dir.identity()->exiting);
+    EXPECT_FALSE(dir.thread_identity(9)->exiting);
+    EXPECT_EQ(dir.thread_identity(9)->start_ticks, 950U);
+}
+
+TEST_F(Proc, ReadsTheProgramWithoutTheMarkOfADeletedOne) {
+    tree.directory("7");
+    EXPECT_EQ(code_of(process().exe()), ENOENT);
+    tree.symlink("7/exe", "/usr/bin/a b");
+    EXPECT_EQ(process().exe(), "/usr/bin/a b");
+    tree.remove("7/exe");
+    tree.symlink("7/exe", "/usr/bin/a (deleted)");
+    EXPECT_EQ(process().exe(), "/usr/bin/a");
 }
 
 TEST_F(Proc, ListsAllOf32768Threads) {

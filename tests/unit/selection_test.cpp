@@ -35,10 +35,6 @@ Process process(pid_t pid, const std::string& cgroup, ModeCounts threads) {
     return process;
 }
 
-bool matches(const std::string& pattern, const std::string& cgroup) {
-    return unit_matches(pattern, proc::unit_of_cgroup(cgroup));
-}
-
 class Selection : public testing::Test {
 protected:
     std::vector<Process> processes{
@@ -131,61 +127,6 @@ TEST(CheckProcess, AFileThatIsNoStatusIsNotMistakenForAMissingProcess) {
     TmpTree tree;
     tree.file("7/status", "\xff\xfe");
     EXPECT_EQ(code_of(check_process(proc::ProcReader(tree.open()), 7)), EPROTO);
-}
-
-TEST(UnitMatches, TheFullName) {
-    EXPECT_TRUE(matches("ssh.service", "/system.slice/ssh.service"));
-    EXPECT_TRUE(matches("init.scope", "/init.scope"));
-    EXPECT_FALSE(matches("ssh.socket", "/system.slice/ssh.service"));
-    EXPECT_FALSE(matches("sh.service", "/system.slice/ssh.service"));
-}
-
-TEST(UnitMatches, WithoutASuffixAServiceIsMeant) {
-    EXPECT_TRUE(matches("ssh", "/system.slice/ssh.service"));
-    EXPECT_FALSE(matches("init", "/init.scope"));
-    EXPECT_FALSE(matches("ss", "/system.slice/ssh.service"));
-    EXPECT_TRUE(matches("user@1000", "/user.slice/user-1000.slice/user@1000.service"));
-}
-
-TEST(UnitMatches, AGlobNeedsItsSuffix) {
-    EXPECT_TRUE(matches("ssh*", "/system.slice/ssh.service"));
-    EXPECT_TRUE(matches("s[rs]h.service", "/system.slice/ssh.service"));
-    EXPECT_TRUE(matches("ss?.service", "/system.slice/ssh.service"));
-    EXPECT_FALSE(matches("ss?", "/system.slice/ssh.service"));
-    EXPECT_FALSE(matches("[", "/system.slice/ssh.service"));
-}
-
-TEST(UnitMatches, InstancesOfATemplate) {
-    EXPECT_TRUE(matches("getty@*", "/system.slice/system-getty.slice/getty@tty1.service"));
-    EXPECT_TRUE(matches("getty@tty1", "/system.slice/system-getty.slice/getty@tty1.service"));
-}
-
-TEST(UnitMatches, UnitsOfAUserByTheirOwnNameOrWithTheUser) {
-    const std::string cgroup = "/user.slice/user-1000.slice/user@1000.service/app.slice/a.service";
-    EXPECT_TRUE(matches("a.service", cgroup));
-    EXPECT_TRUE(matches("a", cgroup));
-    EXPECT_TRUE(matches("user@1000/a.service", cgroup));
-    EXPECT_TRUE(matches("user@1000/*", cgroup));
-    EXPECT_FALSE(matches("user@1001/*", cgroup));
-}
-
-TEST(UnitMatches, ContainersByTheirShortIdOrWithTheirManager) {
-    const std::string docker = container_path("/system.slice/docker-", ".scope");
-    EXPECT_TRUE(matches("aaaaaaaaaaaa", docker));
-    EXPECT_TRUE(matches("docker/*", docker));
-    EXPECT_TRUE(matches("docker/aaaaaaaaaaaa", docker));
-    EXPECT_FALSE(matches("podman/*", docker));
-    EXPECT_TRUE(matches("podman/*", container_path("/machine.slice/libpod-", ".scope")));
-    const std::string pod = container_path("/kubepods/burstable/pod12-34/", "");
-    EXPECT_TRUE(matches("kubernetes/12-34/aaaaaaaaaaaa", pod));
-    EXPECT_TRUE(matches("kubernetes/12-34/*", pod));
-    EXPECT_FALSE(matches("docker/*", pod));
-}
-
-TEST(UnitMatches, AProcessWithoutAUnitMatchesNothing) {
-    for (const std::string pattern : {"*", "", ".service"}) {
-        EXPECT_FALSE(matches(pattern, "/")) << pattern;
-    }
 }
 
 TEST(ParseModes, EveryModeAloneAndInAList) {

@@ -46,6 +46,7 @@ std::string thread_text(int version, unsigned length, std::string_view slice) {
 }
 
 constexpr unsigned kernel_thread_flag = 0x00200000;
+constexpr unsigned exiting_flag = 0x00000004;
 
 std::string stat_text(pid_t pid, std::string_view comm, char state, unsigned flags,
                       unsigned threads) {
@@ -83,10 +84,11 @@ protected:
         tree.file(folder + "rseq", group.text());
     }
 
-    void add_thread(pid_t pid, pid_t tid, const std::string& rseq, const std::string& comm) {
+    void add_thread(pid_t pid, pid_t tid, const std::string& rseq, const std::string& comm,
+                    unsigned flags = 0) {
         const std::string folder = fmt::format("{}/task/{}/", pid, tid);
         tree.file(folder + "rseq", rseq);
-        tree.file(folder + "comm", comm + "\n");
+        tree.file(folder + "stat", stat_text(tid, comm, 'S', flags, 2));
     }
 
     Snapshot take(const Options& options = {}) {
@@ -228,13 +230,59 @@ TEST_F(ProcfsSnapshot, LeavesOutThreadsThatHaveEnded) {
     EXPECT_EQ(reason, "");
 }
 
-TEST_F(ProcfsSnapshot, ANameThatIsGoneIsEmptyAndTheThreadStays) {
+TEST_F(ProcfsSnapshot, LeavesOutThreadsThatHaveBegunToExit) {
+    add(7, "a", {.v2 = 2});
+    add_thread(7, 7, thread_text(2, 33, "available"), "leader", exiting_flag);
+    add_thread(7, 8, thread_text(2, 33, "available"), "worker");
+    EXPECT_EQ(take_one(7).threads, ModeCounts{.v2 = 2}) << "counted by the kernel";
+    const Process process = take_one(7, true);
+    EXPECT_EQ(process.threads, ModeCounts{.v2 = 1});
+    ASSERT_EQ(process.thread_list.size(), 1U);
+    EXPECT_EQ(process.thread_list[0].tid, 8);
+}
+
+TEST_F(ProcfsSnapshot, AProcessWhoseThreadsHaveAllBegunToExitHasEnded) {
+    add(7, "a", {.v2 = 1});
+    add_thread(7, 7, thread_text(2, 33, "available"), "a", exiting_flag);
+    EXPECT_EQ(take_one(7, true).key.pid, 0);
+}
+
+TEST_F(ProcfsSnapshot, ANameThatCannotBeReadIsEmptyAndTheThreadStays) {
     add(7, "a", {.v2 = 1});
     tree.file("7/task/7/rseq", thread_text(2, 33, "available"));
+    tree.file("7/task/7/stat", "7 (a");
     const Process process = take_one(7, true);
     ASSERT_EQ(process.thread_list.size(), 1U);
     EXPECT_EQ(process.thread_list[0].comm, "");
     EXPECT_EQ(process.mode(), Mode::v2);
+}
+
+TEST_F(ProcfsSnapshot, ReadsTheProgramIfItIsAskedFor) {
+    add(7, "a", {.v2 = 1});
+    add(8, "kthread", {.none = 1});
+    tree.symlink("7/exe", "/usr/bin/a");
+    EXPECT_EQ(take_one(7).exe, "");
+    const Snapshot snapshot = take({.exe = true, .only = std::vector<pid_t>{7, 8}});
+    ASSERT_EQ(snapshot.processes.size(), 2U);
+    EXPECT_EQ(snapshot.processes[0].exe, "/usr/bin/a");
+    EXPECT_EQ(snapshot.processes[1].exe, "") << "has none";
+    EXPECT_EQ(snapshot.unknown_reason, "");
+}
+
+TEST_F(ProcfsSnapshot, IdentifiesProcessesWithoutTheirModes) {
+    add(7, "a", {.v2 = 1});
+    add(8, "b", {.v2 = 1});
+    tree.file("9/stat", stat_text(9, "kthread", 'S', kernel_thread_flag, 1));
+    tree.symlink("7/exe", "/usr/bin/a");
+    const auto processes = snapshot::identify(proc::ProcReader(tree.open()), {9, 7, 10});
+    ASSERT_EQ(processes.size(), 2U);
+    EXPECT_EQ(processes[0].key, (ProcessKey{9, 900}));
+    EXPECT_TRUE(processes[0].kernel_thread);
+    EXPECT_EQ(processes[1].comm, "a");
+    EXPECT_EQ(processes[1].cgroup, "/system.slice/a.service");
+    EXPECT_EQ(processes[1].unit.display_name(), "a.service");
+    EXPECT_EQ(processes[1].exe, "/usr/bin/a");
+    EXPECT_EQ(processes[1].threads.total(), 0U);
 }
 
 TEST_F(ProcfsSnapshot, AFileThatMakesNoSenseMakesTheProcessUnknownAndSaysWhy) {

@@ -120,14 +120,14 @@ TEST(ThreadTable, OfProcessesWithoutThreadsIsEmpty) {
 }
 
 TEST(UnknownRemark, IsEmptyIfNothingIsUnknown) {
-    EXPECT_EQ(unknown_remark({{mongod(), process(8, "b", {.none = 1})}, "whatever"}, false), "");
-    EXPECT_EQ(unknown_remark({{}, ""}, false), "");
+    EXPECT_EQ(unknown_remark({{mongod(), process(8, "b", {.none = 1})}, "whatever"}, {}), "");
+    EXPECT_EQ(unknown_remark({{}, ""}, {}), "");
 }
 
 TEST(UnknownRemark, CountsGivesTheReasonAndARemedy) {
     const Snapshot snapshot{{mongod(), process(8, "b", {.unknown = 4}), process(9, "c", {})},
                             "no BPF here"};
-    const std::string remark = unknown_remark(snapshot, false);
+    const std::string remark = unknown_remark(snapshot, {});
     EXPECT_EQ(remark.rfind("2 of 3 processes unknown (no BPF here): ", 0), 0U) << remark;
     EXPECT_NE(remark.find("--probe"), std::string::npos) << remark;
     EXPECT_EQ(remark.find("run as root") != std::string::npos, ::geteuid() != 0) << remark;
@@ -135,9 +135,35 @@ TEST(UnknownRemark, CountsGivesTheReasonAndARemedy) {
 
 TEST(UnknownRemark, OfAProbeDoesNotAdviseToProbe) {
     const Snapshot snapshot{{process(8, "b", {.unknown = 4})}, ""};
-    const std::string remark = unknown_remark(snapshot, true);
+    const std::string remark = unknown_remark(snapshot, {Asked::ptrace, "", ""});
     EXPECT_EQ(remark.rfind("1 of 1 processes unknown: ", 0), 0U) << remark;
     EXPECT_EQ(remark.find("--probe"), std::string::npos) << remark;
+}
+
+TEST(UnknownRemark, OfTheDaemonDoesNotAdviseToBecomeRootForTheSameAnswer) {
+    const Snapshot snapshot{{process(8, "b", {.unknown = 4})}, ""};
+    for (const std::string host : {"", "db1"}) {
+        const std::string remark = unknown_remark(snapshot, {Asked::daemon, "0.1.0", host});
+        EXPECT_EQ(remark.find("run as root"), std::string::npos) << remark;
+        EXPECT_NE(remark.find("--probe"), std::string::npos) << remark;
+        EXPECT_EQ(remark.find("that machine") != std::string::npos, !host.empty()) << remark;
+    }
+}
+
+TEST(Origin, IsTheDaemonOrThisKernel) {
+    EXPECT_EQ(origin_to_text({}), "From:   this kernel, directly\n");
+    EXPECT_EQ(origin_to_text({Asked::ptrace, "0.1.0", ""}), "From:   this kernel, directly\n");
+    EXPECT_EQ(origin_to_text({Asked::daemon, "0.1.0", ""}), "From:   rseq-compatd 0.1.0\n");
+    EXPECT_EQ(origin_to_text({Asked::daemon, "1\x1b[", "a\n"}),
+              "From:   rseq-compatd 1\\x1b[ on a\\x0a\n");
+}
+
+TEST(StatusDocument, SaysWhoReadTheKernel) {
+    EXPECT_EQ(
+        status_document({Asked::daemon, "0.2.0", "root@db1"}, {}, {}, false).at("from"),
+        Json::parse(R"({"program": "rseq-compatd", "version": "0.2.0", "host": "root@db1"})"));
+    EXPECT_EQ(status_document({Asked::kernel, "0.1.0", ""}, {}, {}, false).at("from"),
+              Json::parse(R"({"program": "rseqctl", "version": "0.1.0", "host": null})"));
 }
 
 TEST(StatusDocument, HoldsTheKernelTheProcessesAndWhatIsUnknown) {
@@ -146,7 +172,7 @@ TEST(StatusDocument, HoldsTheKernelTheProcessesAndWhatIsUnknown) {
     facts.kernel_class = KernelClass::dual;
     facts.abi = 1;
     const Json document =
-        status_document(facts, {{mongod(), process(8, "b", {.unknown = 1})}, "why"}, false);
+        status_document({}, facts, {{mongod(), process(8, "b", {.unknown = 1})}, "why"}, false);
     EXPECT_EQ(document.at("schema"), "rseq-compat/status");
     EXPECT_EQ(document.at("version"), 1);
     EXPECT_EQ(document.at("kernel").at("release"), "7.3.0-test");
@@ -158,7 +184,7 @@ TEST(StatusDocument, HoldsTheKernelTheProcessesAndWhatIsUnknown) {
 }
 
 TEST(StatusDocument, HoldsThreadsInsteadIfTheyAreAskedFor) {
-    const Json document = status_document({}, {{mongod()}, ""}, true);
+    const Json document = status_document({}, {}, {{mongod()}, ""}, true);
     EXPECT_FALSE(document.contains("processes"));
     ASSERT_EQ(document.at("threads").size(), 3U);
     EXPECT_EQ(document.at("threads").at(1).at("tid"), 4243);

@@ -49,6 +49,17 @@ TEST_F(TableTest, WithoutHeaderIsAsNarrowAsItsCells) {
     EXPECT_EQ(table.to_text({.header = false}), "1  a  v1\n2  b  v2\n");
 }
 
+TEST_F(TableTest, ColumnsAreNotNarrowerThanTheirLeastWidth) {
+    Table wide{
+        {{"PID", "pid", Align::right, 5}, {"COMM", "comm", Align::left, 6}, {"MODE", "mode"}}};
+    wide.add({Cell::number(1), Cell::untrusted("a"), Cell::word("v1")});
+    EXPECT_EQ(wide.to_text({}), "  PID  COMM    MODE\n"
+                                "    1  a       v1\n");
+    wide.add({Cell::number(123456), Cell::untrusted("long-name"), Cell::word("v2")});
+    EXPECT_EQ(wide.to_text({.header = false}), "     1  a          v1\n"
+                                               "123456  long-name  v2\n");
+}
+
 TEST_F(TableTest, EndsNoLineInBlanks) {
     table.add({Cell::number(1), Cell::untrusted("long-name"), Cell::word("unknown")});
     table.add({Cell::number(2), Cell::untrusted("a"), Cell::word("v1")});

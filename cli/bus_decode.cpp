@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/bus_decode.h"
+
+#include "cli/message_reader.h"
+
+#include <algorithm>
+#include <climits>
+#include <functional>
+#include <string_view>
+#include <utility>
+
+namespace rseq::cli {
+
+namespace {
+
+using snapshot::Process;
+
+// The longest that can be, and more: the kernel's names of its own threads, paths, and the daemon's
+// clauses and words.
+constexpr std::size_t comm_limit = 256;
+constexpr std::size_t path_limit = PATH_MAX;
+constexpr std::size_t clause_limit = 4096;
+constexpr std::size_t word_limit = 256;
+
+constexpr const char* process_type = "utbayaysss(uuuu)susss";
+constexpr const char* thread_type = "uuaysus";
+
+/// Reads the value of one member; true if it knows the name.
+using MemberReader = std::function<bool(std::string_view name, MessageReader& in)>;
+
+/// Reads a{sv}, whose members may come in any order.
+void read_members(MessageReader& in, const MemberReader& read) {
+    if (!in.enter('a', "{sv}")) {
+        in.refuse();
+        return;
+    }
+    while (in.enter('e', "sv")) {
+        const std::string name = in.string(word_limit);
+        if (!read(name, in)) {
+            in.skip("v");
+        }
+        in.leave();
+    }
+    in.leave();
+}
+
+/// Reads a variant that has to hold this type.
+template <class Read>
+auto variant(MessageReader& in, const char* type, Read read) {
+    if (!in.enter('v', type)) {
+        in.refuse();
+    }
+    auto value = read(in);
+    in.leave();
+    return value;
+}
+
+std::string variant_string(MessageReader& in, std::size_t limit) {
+    return variant(in, "s", [&](MessageReader& inner) { return inner.string(limit); });
+}
+
+std::uint32_t variant_u32(MessageReader& in) {
+    return variant(in, "u", [](MessageReader& inner) { return inner.u32(); });
+}
+
+std::int32_t variant_i32(MessageReader& in) {
+    return variant(in, "i", [](MessageReader& inner) { return inner.i32(); });
+}
+
+std::uint64_t variant_u64(MessageReader& in) {
+    return variant(in, "t", [](MessageReader& inner) { return inner.u64(); });
+}
+
+Availability availability_of(std::string_view word) {
+    return word == "yes"  ? Availability::yes
+           : word == "no" ? Availability::no
+                          : Availability::unknown;
+}
+
+KernelFacts read_kernel(MessageReader& in) {
+    KernelFacts facts;
+    std::string class_word;
+    read_members(in, [&](std::string_view name, MessageReader& value) {
+        if (name == "release") {
+            facts.release = variant_string(value, word_limit);
+        } else if (name == "class") {
+            class_word = variant_string(value, word_limit);
+        } else if (name == "class_reason") {
+            facts.class_reason = variant_string(value, clause_limit);
+        } else if (name == "feature_size") {
+            facts.feature_size = variant_u32(value);
+        } else if (name == "alignment") {
+            facts.alignment = variant_u32(value);
+        } else if (name == "slices") {
+            facts.slices = availability_of(variant_string(value, word_limit));
+        } else if (name == "slices_reason") {
+            facts.slices_reason = variant_string(value, clause_limit);
+        } else if (name == "abi") {
+            facts.abi = variant_u32(value);
+        } else {
+            return false;
+        }
+        return true;
+    });
+    if (facts.release.empty() || class_word.empty()) {
+        in.refuse();
+    }
+    if (const auto kernel_class = parse_kernel_class(class_word)) {
+        facts.kernel_class = *kernel_class;
+    } else {
+        facts.class_reason = "rseq-compatd calls it " + class_word + ", a class not known here";
+    }
+    return facts;
+}
+
+Process read_process(MessageReader& in) {
+    Process process;
+    process.key.pid = in.id();
+    process.key.start_ticks = in.u64();
+    process.kernel_thread = in.boolean();
+    process.comm = in.bytes(comm_limit);
+    process.cgroup = in.bytes(path_limit);
+    in.skip("s"); // the name of the unit, which follows from the cgroup
+    process.unit = proc::unit_of_cgroup(process.cgroup);
+    const auto mode = parse_mode(in.string(word_limit));
+    process.slice = parse_slice_state(in.string(word_limit)).value_or(SliceState::unknown);
+    if (in.enter('r', "uuuu")) {
+        process.threads.v1 = in.u32();
+        process.threads.v2 = in.u32();
+        process.threads.none = in.u32();
+        process.threads.unknown = in.u32();
+        in.leave();
+    }
+    if (mode != process.threads.process_mode()) {
+        process.threads = {.unknown = process.threads.total()};
+    }
+    process.policy = parse_policy(in.string(word_limit));
+    process.slice_enabled = in.u32();
+    process.source = parse_evidence(in.string(word_limit)).value_or(Evidence::none);
+    in.skip("ss"); // whether a rule is kept to, and why not
+    return process;
+}
+
+bool read_detail(std::string_view name, MessageReader& in, EventDetails& details) {
+    if (name == "length") {
+        details.length = variant_u32(in);
+    } else if (name == "mode") {
+        details.mode = parse_mode(variant_string(in, word_limit)).value_or(Mode::unknown);
+    } else if (name == "flags") {
+        details.flags = variant_i32(in);
+    } else if (name == "signature") {
+        details.signature = variant_u32(in);
+    } else if (name == "errno") {
+        details.error = variant_i32(in);
+    } else if (name == "policy") {
+        details.policy = parse_policy(variant_string(in, word_limit));
+    } else if (name == "reason") {
+        details.reason = variant_string(in, word_limit);
+    } else if (name == "version") {
+        details.version = variant(in, "y", [](MessageReader& inner) { return inner.byte(); });
+    } else if (name == "expected") {
+        details.expected = variant_u64(in);
+    } else if (name == "found") {
+        details.found = variant_u64(in);
+    } else if (name == "ip") {
+        details.ip = variant_u64(in);
+    } else if (name == "filename") {
+        details.filename =
+            variant(in, "ay", [](MessageReader& inner) { return inner.bytes(path_limit); });
+    } else if (name == "what") {
+        details.what = variant_string(in, word_limit);
+    } else if (name == "ns") {
+        details.ns = variant_u64(in);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/// Whether these are the types of the whole message; reading beyond them would not show it.
+bool has_types(sd_bus_message* message, const std::string& types) {
+    return sd_bus_message_has_signature(message, types.c_str()) > 0;
+}
+
+tl::unexpected<Error> unexpected_types(const std::string& what) {
+    return fail(EPROTO, what + " has other types than documented");
+}
+
+std::string array_of(const char* element) {
+    return std::string("a(") + element + ")";
+}
+
+} // namespace
+
+Result<DaemonFacts> decode_properties(sd_bus_message* reply) {
+    const std::string what = "what rseq-compatd says of itself";
+    if (!has_types(reply, "a{sv}")) {
+        return unexpected_types(what);
+    }
+    DaemonFacts facts;
+    MessageReader in(reply);
+    read_members(in, [&](std::string_view name, MessageReader& value) {
+        if (name == "Version") {
+            facts.version = variant_string(value, word_limit);
+        } else if (name == "Kernel") {
+            facts.kernel = variant(value, "a{sv}", read_kernel);
+        } else if (name == "Events") {
+            facts.events = variant_string(value, word_limit);
+        } else if (name == "UnknownReason") {
+            facts.unknown_reason = variant_string(value, clause_limit);
+        } else {
+            return false;
+        }
+        return true;
+    });
+    if (facts.version.empty() || facts.kernel.release.empty()) {
+        in.refuse(); // not there
+    }
+    return in.finish(what).map([&] { return std::move(facts); });
+}
+
+Result<std::vector<Process>> decode_processes(sd_bus_message* reply) {
+    const std::string what = "the list of processes";
+    if (!has_types(reply, array_of(process_type))) {
+        return unexpected_types(what);
+    }
+    std::vector<Process> processes;
+    MessageReader in(reply);
+    if (in.enter('a', ("(" + std::string(process_type) + ")").c_str())) {
+        while (in.enter('r', process_type)) {
+            processes.push_back(read_process(in));
+            in.leave();
+        }
+        in.leave();
+    }
+    std::sort(processes.begin(), processes.end(),
+              [](const Process& a, const Process& b) { return a.key < b.key; });
+    return in.finish(what).map([&] { return std::move(processes); });
+}
+
+Result<void> decode_threads(sd_bus_message* reply, std::vector<Process>& processes) {
+    const std::string what = "the list of threads";
+    if (!has_types(reply, array_of(thread_type))) {
+        return unexpected_types(what);
+    }
+    MessageReader in(reply);
+    if (in.enter('a', ("(" + std::string(thread_type) + ")").c_str())) {
+        while (in.enter('r', thread_type)) {
+            const pid_t pid = in.id();
+            snapshot::Thread thread;
+            thread.tid = in.id();
+            thread.comm = in.bytes(comm_limit);
+            const auto mode = parse_mode(in.string(word_limit));
+            thread.mode = mode == Mode::mixed ? Mode::unknown : mode.value_or(Mode::unknown);
+            thread.length = in.u32();
+            thread.slice = parse_slice_state(in.string(word_limit)).value_or(SliceState::unknown);
+            in.leave();
+            const auto process = std::lower_bound(
+                processes.begin(), processes.end(), pid,
+                [](const Process& candidate, pid_t wanted) { return candidate.key.pid < wanted; });
+            if (process != processes.end() && process->key.pid == pid) {
+                process->thread_list.push_back(std::move(thread));
+            } // otherwise of one that has started after the processes were listed
+        }
+        in.leave();
+    }
+    return in.finish(what);
+}
+
+void settle_threads(std::vector<Process>& processes) {
+    for (Process& process : processes) {
+        process.threads = {};
+        std::sort(process.thread_list.begin(), process.thread_list.end(),
+                  [](const auto& a, const auto& b) { return a.tid < b.tid; });
+        for (const snapshot::Thread& thread : process.thread_list) {
+            process.threads.add(thread.mode);
+        }
+    }
+    std::erase_if(processes, [](const Process& process) { return process.thread_list.empty(); });
+}
+
+Result<std::optional<BusEvent>> decode_event(sd_bus_message* signal) {
+    const std::string what = "an event of rseq-compatd";
+    if (!has_types(signal, "stuuaysa{sv}")) {
+        return unexpected_types(what);
+    }
+    MessageReader in(signal);
+    BusEvent event;
+    const auto kind = parse_event_kind(in.string(word_limit));
+    event.kind = kind.value_or(EventKind::registration);
+    event.time_usec = in.u64();
+    event.pid = in.id_or_none();
+    event.tid = in.id_or_none();
+    event.comm = in.bytes(comm_limit);
+    event.unit = in.string(path_limit);
+    read_members(in, [&](std::string_view name, MessageReader& value) {
+        return kind && read_detail(name, value, event.details);
+    });
+    return in.finish(what).map(
+        [&] { return kind ? std::optional(std::move(event)) : std::nullopt; });
+}
+
+Result<EventsLost> decode_lost(sd_bus_message* signal) {
+    const std::string what = "the number of events lost by rseq-compatd";
+    if (!has_types(signal, "t")) {
+        return unexpected_types(what);
+    }
+    MessageReader in(signal);
+    const EventsLost lost{in.u64()};
+    return in.finish(what).map([&] { return lost; });
+}
+
+} // namespace rseq::cli

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "cli/event.h"
+#include "core/kernel_facts.h"
+#include "core/result.h"
+#include "snapshot/snapshot.h"
+
+#include <systemd/sd-bus.h>
+
+#include <string>
+#include <vector>
+
+/// What the daemon sends (docs/DBUS.md), as the values that reading the kernel itself gives. Types
+/// have to be those of the document, otherwise the whole message is refused with EPROTO. A word
+/// that is not known, of a later daemon, means what is unknown here; members that are not known are
+/// passed over.
+namespace rseq::cli {
+
+/// What the daemon says of itself and of the kernel.
+struct DaemonFacts {
+    std::string version; ///< untrusted
+    KernelFacts kernel;
+    std::string events;         ///< what tells it of changes: rseq, syscalls, none; untrusted
+    std::string unknown_reason; ///< as snapshot::Snapshot::unknown_reason
+};
+
+/// The reply of org.freedesktop.DBus.Properties.GetAll.
+Result<DaemonFacts> decode_properties(sd_bus_message* reply);
+
+/// The reply of ListProcesses. Threads in a mode that this program does not know, and those of a
+/// process whose mode does not follow from its threads, are unknown.
+Result<std::vector<snapshot::Process>> decode_processes(sd_bus_message* reply);
+
+/// The reply of ListThreads: adds to the thread lists of `processes`, in ascending order of
+/// numbers.
+Result<void> decode_threads(sd_bus_message* reply, std::vector<snapshot::Process>& processes);
+
+/// Once all lists are there: counts the threads of each process anew by its list, and drops
+/// processes that have none (any more).
+void settle_threads(std::vector<snapshot::Process>& processes);
+
+/// The signal Event. Nothing if it is of a kind that this program does not know.
+Result<std::optional<BusEvent>> decode_event(sd_bus_message* signal);
+
+/// The signal EventsLost.
+Result<EventsLost> decode_lost(sd_bus_message* signal);
+
+} // namespace rseq::cli

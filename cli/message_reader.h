@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "core/result.h"
+
+#include <systemd/sd-bus.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace rseq::cli {
+
+struct MessageUnref {
+    void operator()(sd_bus_message* message) const noexcept { sd_bus_message_unref(message); }
+};
+using Message = std::unique_ptr<sd_bus_message, MessageUnref>;
+
+/// Reads a message that may be of anybody, one value after the other. The first value that is not
+/// of the type asked for, or longer than allowed, ends the reading: from then on everything is
+/// empty and no container can be entered, so that one look at finish() is enough.
+class MessageReader {
+public:
+    /// `message` is borrowed.
+    explicit MessageReader(sd_bus_message* message) : message_(message) {}
+
+    std::uint8_t byte() { return basic<std::uint8_t>('y'); }
+    std::uint32_t u32() { return basic<std::uint32_t>('u'); }
+    std::int32_t i32() { return basic<std::int32_t>('i'); }
+    std::uint64_t u64() { return basic<std::uint64_t>('t'); }
+    bool boolean() { return basic<int>('b') != 0; }
+    /// A process or thread ID, which is sent as `u` and has to be positive.
+    pid_t id();
+    /// The same where 0 is sent for one that is not known.
+    pid_t id_or_none();
+    /// A string `s`, of at most `limit` bytes.
+    std::string string(std::size_t limit);
+    /// An array of bytes `ay`, of at most `limit` bytes.
+    std::string bytes(std::size_t limit);
+
+    /// Enters the next element or container, `a`, `r`, `e` or `v`, with exactly these contents.
+    /// False at the end of the array around it, and after a failure.
+    bool enter(char type, const char* contents);
+    /// Leaves it, read to its end.
+    void leave();
+    /// Passes over one value of this type.
+    void skip(const char* type);
+    /// Makes the message bad for a reason of the caller.
+    void refuse();
+
+    /// Fails with EPROTO if anything could not be read as it was asked for.
+    [[nodiscard]] Result<void> finish(const std::string& what) const;
+
+private:
+    template <class T>
+    T basic(char type) {
+        T value{};
+        if (ok_ && sd_bus_message_read_basic(message_, type, &value) <= 0) {
+            ok_ = false;
+        }
+        return ok_ ? value : T{};
+    }
+
+    sd_bus_message* message_;
+    bool ok_ = true;
+};
+
+} // namespace rseq::cli

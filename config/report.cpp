@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config/report.h"
+
+#include "core/escape.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <tuple>
+#include <utility>
+
+namespace rseq::config {
+
+std::string Diagnostic::text() const {
+    std::string text = escape_untrusted(file);
+    if (line > 0) {
+        text += ':' + std::to_string(line) + ':' + std::to_string(column);
+    }
+    text += ": " + message;
+    if (!hint.empty()) {
+        text += " (" + hint + ')';
+    }
+    return text;
+}
+
+Report::Report(std::string file, Diagnostics& diagnostics)
+    : file_(std::move(file)), diagnostics_(diagnostics), earlier_(diagnostics.size()) {}
+
+Report::~Report() {
+    const auto first = diagnostics_.begin() + static_cast<std::ptrdiff_t>(earlier_);
+    std::stable_sort(first, diagnostics_.end(), [](const Diagnostic& a, const Diagnostic& b) {
+        return std::tie(a.line, a.column) < std::tie(b.line, b.column);
+    });
+}
+
+void add_diagnostic(Diagnostics& diagnostics, Diagnostic diagnostic) {
+    if (diagnostics.size() < max_errors) {
+        diagnostics.push_back(std::move(diagnostic));
+    }
+}
+
+void Report::error(Position at, std::string message, std::string hint) {
+    count_++;
+    if (count_ == max_errors_per_file) {
+        message = "there are more errors than are shown";
+        hint.clear();
+    }
+    if (count_ <= max_errors_per_file) {
+        add_diagnostic(diagnostics_,
+                       {file_, at.line, at.column, std::move(message), std::move(hint)});
+    }
+}
+
+std::string quote(std::string_view text) {
+    constexpr std::size_t longest = 60;
+    const bool cut = text.size() > longest;
+    std::string quoted = "'";
+    quoted += escape_untrusted(text.substr(0, longest));
+    quoted += cut ? "...'" : "'";
+    return quoted;
+}
+
+} // namespace rseq::config

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "config/load.h"
+#include "core/result.h"
+#include "daemon/bus.h"
+#include "daemon/event_source.h"
+#include "daemon/journal.h"
+#include "daemon/paced_poll.h"
+#include "daemon/state.h"
+#include "proc/proc_reader.h"
+#include "trace/reader.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace rseq::daemon {
+
+struct Options {
+    std::string config_root;              ///< as for config::load()
+    std::string instance = "rseq-compat"; ///< name of the tracefs instance
+};
+
+/// Wires everything together: events and scans into the registry, what comes of them to the bus and
+/// the journal. One thread, one loop.
+class Manager {
+public:
+    /// Finds out what kernel this is, subscribes to its events, takes the first scan and the name
+    /// on the bus, and tells the service manager that it is ready. Fails where the kernel cannot be
+    /// followed, or somebody else follows it.
+    static Result<std::unique_ptr<Manager>> start(config::Configuration configuration,
+                                                  Options options);
+
+    Manager(const Manager&) = delete;
+    Manager& operator=(const Manager&) = delete;
+    ~Manager();
+
+    /// Until SIGTERM or SIGINT. Fails if the kernel's events cannot be read any more.
+    Result<void> run();
+
+private:
+    Manager(config::Configuration configuration, Options options, EventLoop loop,
+            proc::ProcReader proc, KernelFacts facts);
+
+    Result<void> attach_signals();
+    Result<void> attach_timers();
+    Result<void> attach_trace();
+    Result<void> attach_bus();
+
+    /// Reads and applies all events that there are. True if more have to be expected.
+    bool drain();
+    void apply(const Event& event, std::int64_t realtime_offset_ns);
+    void tell(const registry::Change& change, std::int64_t realtime_offset_ns);
+    /// Reads what events do not tell of the processes that have just turned up.
+    void settle();
+    Result<void> scan();
+    Result<void> reconcile(const snapshot::Options& wanted);
+    void note_lost(std::uint64_t count);
+    void schedule_rescan();
+    void schedule_flush();
+    Result<void> reload();
+
+    static int on_stop(sd_event_source* source, const struct signalfd_siginfo* info,
+                       void* self) noexcept;
+    static int on_reload(sd_event_source* source, const struct signalfd_siginfo* info,
+                         void* self) noexcept;
+    static int on_rescan(sd_event_source* source, std::uint64_t usec, void* self) noexcept;
+    static int on_flush(sd_event_source* source, std::uint64_t usec, void* self) noexcept;
+
+    Options options_;
+    config::Configuration configuration_;
+    EventLoop loop_;
+    proc::ProcReader proc_;
+    State state_;
+    Journal journal_;
+    std::optional<trace::Reader> reader_;
+    std::unique_ptr<Bus> bus_;
+    std::unique_ptr<PacedPoll> poll_;
+    EventSource stop_term_;
+    EventSource stop_int_;
+    EventSource reload_;
+    EventSource rescan_;
+    EventSource flush_;
+    bool rescan_scheduled_ = false;
+    std::uint64_t scan_duration_usec_ = 0;
+};
+
+} // namespace rseq::daemon

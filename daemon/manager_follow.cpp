@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// How the manager follows the kernel: events and scans into the registry, and what comes of them.
+#include "daemon/clock.h"
+#include "daemon/log.h"
+#include "daemon/manager.h"
+#include "snapshot/snapshot.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace rseq::daemon {
+
+namespace {
+
+/// Drains in a row before the bus has its turn.
+constexpr int drains_at_most = 16;
+/// What the clocks of events and of ours may differ by, with a large margin (registry::Scan).
+constexpr std::uint64_t clock_margin_ns = 1'000'000;
+/// A rescan waits so long, for more losses to come; and not to take more than a twentieth of a CPU.
+constexpr std::uint64_t rescan_delay_usec = 100'000;
+constexpr std::uint64_t rescan_delay_per_duration = 20;
+
+std::int64_t realtime_offset_ns() {
+    return static_cast<std::int64_t>(now_ns(CLOCK_REALTIME) - now_ns(CLOCK_BOOTTIME));
+}
+
+} // namespace
+
+bool Manager::drain() {
+    const std::int64_t offset = realtime_offset_ns();
+    bool any = false;
+    for (int round = 0; round < drains_at_most; ++round) {
+        auto drained = reader_->drain();
+        if (!drained) {
+            log::write(log::Level::error, drained.error().message());
+            ::sd_event_exit(loop_.get(), -drained.error().code);
+            return false;
+        }
+        for (const Event& event : drained->events) {
+            apply(event, offset);
+        }
+        if (drained->lost > 0) {
+            note_lost(drained->lost);
+        }
+        if (drained->events.empty()) {
+            break;
+        }
+        any = true;
+    }
+    if (any) {
+        settle();
+        if (bus_ != nullptr) {
+            bus_->counts_changed();
+        }
+        schedule_flush();
+    }
+    if (state_.registry.needs_rescan()) {
+        schedule_rescan();
+    }
+    return any || reader_->pending();
+}
+
+void Manager::apply(const Event& event, std::int64_t realtime_offset_ns) {
+    for (const registry::Change& change : state_.registry.apply(event)) {
+        tell(change, realtime_offset_ns);
+    }
+}
+
+void Manager::tell(const registry::Change& change, std::int64_t realtime_offset_ns) {
+    const auto kind = occurrence_kind(change);
+    if (!kind) {
+        return;
+    }
+    switch (*kind) {
+    case Kind::registration:
+        ++state_.counters.registrations;
+        break;
+    case Kind::refusal:
+        ++state_.counters.refusals;
+        break;
+    case Kind::violation:
+        ++state_.counters.violations;
+        break;
+    default:
+        break;
+    }
+    const bool for_journal =
+        *kind == Kind::violation || *kind == Kind::refusal || *kind == Kind::policy;
+    if (!for_journal && (bus_ == nullptr || !bus_->wants(*kind))) {
+        return;
+    }
+    Occurrence occurrence = make_occurrence(change, *kind, realtime_offset_ns);
+    if (*kind == Kind::violation && (occurrence.cgroup.empty() || occurrence.exe.empty())) {
+        // It turned up in this very batch. What is left of it may still be there.
+        for (snapshot::Process& seen : snapshot::identify(proc_, {change.pid})) {
+            occurrence.exe = occurrence.exe.empty() ? std::move(seen.exe) : occurrence.exe;
+            occurrence.cgroup = std::move(seen.cgroup);
+            occurrence.unit = seen.unit.display_name();
+        }
+    }
+    if (for_journal) {
+        journal_.report(occurrence, now_ns(CLOCK_BOOTTIME));
+    }
+    if (bus_ != nullptr) {
+        bus_->report(occurrence);
+    }
+    if (*kind == Kind::violation) {
+        if (state_.violations.size() == violations_kept) {
+            state_.violations.pop_front();
+        }
+        state_.violations.push_back(std::move(occurrence));
+    }
+}
+
+void Manager::settle() {
+    std::vector<pid_t> modes;
+    std::vector<pid_t> identities;
+    for (const registry::Unsettled& one : state_.registry.take_unsettled()) {
+        (one.modes ? modes : identities).push_back(one.pid);
+    }
+    // One that cannot be read is gone, and its exit is on the way.
+    for (const snapshot::Process& seen : snapshot::identify(proc_, identities)) {
+        static_cast<void>(state_.registry.describe(seen));
+    }
+    if (!modes.empty()) {
+        std::sort(modes.begin(), modes.end());
+        snapshot::Options wanted;
+        wanted.only = std::move(modes);
+        if (auto done = reconcile(wanted); !done) {
+            log::write(log::Level::warning, done.error().message());
+        }
+    }
+}
+
+Result<void> Manager::reconcile(const snapshot::Options& wanted) {
+    snapshot::Options options = wanted;
+    options.threads = true;
+    options.kernel_threads = true;
+    options.exe = true;
+    const std::uint64_t begin = now_ns(CLOCK_BOOTTIME);
+    const auto seen = snapshot::take(proc_, state_.facts, options);
+    const std::uint64_t end = now_ns(CLOCK_BOOTTIME);
+    if (!seen) {
+        return tl::unexpected<Error>(seen.error());
+    }
+    registry::Scan scan;
+    scan.processes = seen->processes;
+    scan.begin_ns = begin - clock_margin_ns;
+    scan.end_ns = end + clock_margin_ns;
+    if (options.only) {
+        scan.only = *options.only;
+    } else {
+        state_.unknown_reason = seen->unknown_reason;
+        scan_duration_usec_ = (end - begin) / nsec_per_usec;
+    }
+    if (!proc_.has_rseq_files()) {
+        const auto by_bpf = [](const snapshot::Process& process) {
+            return process.source == Evidence::bpf;
+        };
+        const bool any = std::any_of(seen->processes.begin(), seen->processes.end(), by_bpf);
+        state_.source = to_string(any ? Evidence::bpf : Evidence::none);
+    }
+    static_cast<void>(state_.registry.reconcile(scan));
+    return {};
+}
+
+Result<void> Manager::scan() {
+    // Nothing that was read before the scan may be applied after it for the first time.
+    static_cast<void>(drain());
+    if (auto done = reconcile({}); !done) {
+        return done;
+    }
+    static_cast<void>(drain());
+    if (bus_ != nullptr) {
+        bus_->counts_changed();
+    }
+    ::malloc_trim(0);
+    return {};
+}
+
+void Manager::note_lost(std::uint64_t count) {
+    state_.counters.lost_events += count;
+    journal_.report_lost(count, now_ns(CLOCK_BOOTTIME));
+    if (bus_ != nullptr) {
+        bus_->report_lost(count);
+        bus_->counts_changed();
+    }
+    schedule_rescan();
+}
+
+void Manager::schedule_rescan() {
+    if (rescan_scheduled_) {
+        return;
+    }
+    rescan_scheduled_ = true;
+    const std::uint64_t delay =
+        std::max(rescan_delay_usec, scan_duration_usec_ * rescan_delay_per_duration);
+    ::sd_event_source_set_time_relative(rescan_.get(), delay);
+    ::sd_event_source_set_enabled(rescan_.get(), SD_EVENT_ONESHOT);
+}
+
+} // namespace rseq::daemon
