@@ -41,8 +41,8 @@ Result<Decoder> Decoder::load(int events_dir) {
     return decoder;
 }
 
-Result<void> Decoder::add(const KnownEvent& known, std::string_view text) {
-    auto format = Format::parse(text, known.system);
+Result<void> Decoder::add(const KnownEvent& known, std::string_view format_text) {
+    auto format = Format::parse(format_text, known.system);
     if (!format) {
         return tl::unexpected<Error>(format.error());
     }

@@ -39,7 +39,7 @@ public:
 
 private:
     Decoder() = default;
-    Result<void> add(const KnownEvent& known, std::string_view format);
+    Result<void> add(const KnownEvent& known, std::string_view format_text);
 
     PageShape page_shape_;
     std::array<bool, kind_count> has_{};

@@ -41,7 +41,8 @@ Result<void> Merger::refill(Stream& stream, Merged& merged) {
         const auto bytes = std::span(stream.buffer).first(static_cast<std::size_t>(n));
         if (!stream.page.load(bytes)) {
             ++merged.malformed;
-            merged.missed.push_back({.cpu = stream.pipe.cpu, .at_least = 1});
+            // Whatever it had to tell of missing records is not known now.
+            merged.missed.push_back({.cpu = stream.pipe.cpu, .at_least = 0});
         } else if (const std::uint64_t missed = stream.page.missed().value_or(1); missed > 0) {
             merged.missed.push_back({.cpu = stream.pipe.cpu, .at_least = missed});
         }

@@ -50,7 +50,7 @@ private:
         bool exhausted = false;        ///< had nothing during this merge()
     };
 
-    Result<void> refill(Stream& stream, Merged& merged);
+    static Result<void> refill(Stream& stream, Merged& merged);
 
     PageShape shape_;
     std::vector<Stream> streams_;

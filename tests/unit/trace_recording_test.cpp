@@ -256,7 +256,7 @@ TEST(Recordings, HoldEveryKindOfEvent) {
             ASSERT_TRUE(std::regex_match(line, match, name)) << line;
             kinds[recording.kernel].insert(match[1]);
             static const std::regex detail(
-                R"((version=[12].* ret=0|ret=-\d+|reason=\w+|mode=\w+|unregister))");
+                R"((version=[12] len=|ret=-\d+|reason=\w+|mode=\w+|unregister:))");
             if (std::regex_search(line, match, detail)) {
                 details.insert(match[1]);
             }
@@ -272,6 +272,11 @@ TEST(Recordings, HoldEveryKindOfEvent) {
     expected.insert({"rseq_register", "rseq_unregister", "rseq_violation", "rseq_policy",
                      "rseq_slice_enable", "rseq_slice_grant", "rseq_slice_end"});
     EXPECT_EQ(kinds["7.3"], expected);
+    for (const char* detail :
+         {"version=1 len=", "version=2 len=", "ret=-22", "ret=-38", "unregister:", "mode=legacy",
+          "mode=off", "reason=cpu_id_start", "reason=yield", "reason=syscall", "reason=expired"}) {
+        EXPECT_TRUE(details.contains(detail)) << detail;
+    }
 }
 
 } // namespace
