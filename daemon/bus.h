@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "config/write.h"
 #include "core/result.h"
 #include "daemon/bus_limits.h"
+#include "daemon/enforcer.h"
 #include "daemon/occurrence.h"
 #include "daemon/state.h"
 
@@ -11,8 +13,17 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace rseq::daemon {
+
+/// What came of a change of policies.
+struct PolicyChange {
+    std::vector<std::string> files; ///< that were written or removed
+    Applied applied;
+};
+/// Called once, now or later, from the event loop.
+using PolicyDone = std::function<void(const Result<PolicyChange>&)>;
 
 /// What a caller on the bus can have done. Called from the event loop.
 struct BusHooks {
@@ -25,6 +36,13 @@ struct BusHooks {
     /// Turns the kernel's slice events on or off; called when the first subscriber asks for them
     /// and when the last one is gone.
     std::function<void(bool wanted)> want_slices;
+    /// Applies the policies once more, or tells what that would do.
+    std::function<void(bool dry_run, PolicyDone done)> apply_policies;
+    /// config::set_policy() and unset_policy(), and then applies what there is.
+    std::function<void(const std::string& unit, const config::UnitPolicy& policy,
+                       config::Lifetime lifetime, PolicyDone done)>
+        set_policy;
+    std::function<void(const std::string& unit, PolicyDone done)> unset_policy;
 };
 
 /// The daemon on the system bus (docs/DBUS.md).

@@ -85,7 +85,7 @@ int BusManager::list_processes(sd_bus_message* call, sd_bus_error* error) {
             out.open('a', RSEQ_DBUS_PROCESS);
             for (const registry::Process* process : state_.registry.processes()) {
                 if (options.kernel_threads || !process->kernel_thread) {
-                    write_process(out, state_.registry, *process);
+                    write_process(out, state_, *process);
                 }
             }
             out.close();
@@ -147,7 +147,7 @@ int BusManager::get_process(sd_bus_message* call, sd_bus_error* /*error*/) {
             return no_such_process(served, pid);
         }
         return callers_.reply(served, caller, [&](BusWriter& out) {
-            write_process_by_name(out, state_.registry, *process);
+            write_process_by_name(out, state_, *process);
         });
     });
 }

@@ -36,6 +36,12 @@ public:
     int unsubscribe(sd_bus_message* call, sd_bus_error* error);
     int rescan(sd_bus_message* call, sd_bus_error* error);
     int reload(sd_bus_message* call, sd_bus_error* error);
+    // bus_policies.cpp
+    int list_policies(sd_bus_message* call, sd_bus_error* error);
+    int show_policy(sd_bus_message* call, sd_bus_error* error);
+    int apply_policies(sd_bus_message* call, sd_bus_error* error);
+    int set_policy(sd_bus_message* call, sd_bus_error* error);
+    int unset_policy(sd_bus_message* call, sd_bus_error* error);
     [[nodiscard]] const State& state() const { return state_; }
 
 private:

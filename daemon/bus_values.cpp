@@ -71,10 +71,15 @@ struct Described {
     std::string reason;
 };
 
-Described describe(const registry::Registry& registry, const registry::Process& process) {
-    Described result{registry.snapshot_of(process, false), {}, {}, {}};
+Described describe(const State& state, const registry::Process& process) {
+    Described result{state.registry.snapshot_of(process, false), {}, {}, {}};
     if (result.process.policy) {
         result.policy = rseq::to_string(*result.process.policy);
+    }
+    if (state.compliance) {
+        const enforce::Compliance compliance = state.compliance(process);
+        result.compliance = enforce::to_string(compliance.verdict);
+        result.reason = compliance.text();
     }
     return result;
 }
@@ -167,9 +172,8 @@ std::string errno_name(int error) {
     return name != nullptr ? name : std::to_string(error);
 }
 
-void write_process(BusWriter& out, const registry::Registry& registry,
-                   const registry::Process& process) {
-    const Described described = describe(registry, process);
+void write_process(BusWriter& out, const State& state, const registry::Process& process) {
+    const Described described = describe(state, process);
     const snapshot::Process& seen = described.process;
     out.open('r', "utbayaysss(uuuu)susss");
     out.u32(number(seen.key.pid));
@@ -189,9 +193,8 @@ void write_process(BusWriter& out, const registry::Registry& registry,
     out.close();
 }
 
-void write_process_by_name(BusWriter& out, const registry::Registry& registry,
-                           const registry::Process& process) {
-    const Described described = describe(registry, process);
+void write_process_by_name(BusWriter& out, const State& state, const registry::Process& process) {
+    const Described described = describe(state, process);
     const snapshot::Process& seen = described.process;
     out.open('a', "{sv}");
     u32_entry(out, "pid", number(seen.key.pid));
@@ -209,7 +212,7 @@ void write_process_by_name(BusWriter& out, const registry::Registry& registry,
     text_entry(out, "compliance", described.compliance);
     text_entry(out, "reason", described.reason);
     bytes_entry(out, "exe", process.exe_path());
-    out.entry("refusals", "a" RSEQ_DBUS_REFUSAL, [&] { write_refusals(out, registry, process); });
+    out.entry("refusals", "a" RSEQ_DBUS_REFUSAL, [&] { write_refusals(out, state.registry, process); });
     out.close();
 }
 

@@ -17,12 +17,11 @@ namespace rseq::daemon {
 #define RSEQ_DBUS_VIOLATION "(tuuayayaysyttts)"
 #define RSEQ_DBUS_REFUSAL "(tuius)"
 
-void write_process(BusWriter& out, const registry::Registry& registry,
-                   const registry::Process& process);
+void write_process(BusWriter& out, const State& state, const registry::Process& process);
 /// All that GetProcess tells, as an `a{sv}`.
-void write_process_by_name(BusWriter& out, const registry::Registry& registry,
-                           const registry::Process& process);
-void write_thread(BusWriter& out, const registry::Process& process, const registry::Thread& thread);
+void write_process_by_name(BusWriter& out, const State& state, const registry::Process& process);
+void write_thread(BusWriter& out, const registry::Process& process,
+                  const registry::Thread& thread);
 /// Writes nothing if the occurrence is no violation.
 void write_violation(BusWriter& out, const Occurrence& occurrence);
 /// The arguments of an `Event` signal.

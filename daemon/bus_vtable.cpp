@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/bus_manager.h"
 #include "daemon/bus_names.h"
+#include "daemon/bus_policies.h"
 #include "daemon/bus_values.h"
 
 #include <string_view>
@@ -124,6 +125,18 @@ const sd_bus_vtable vtable[] = {
     SD_BUS_METHOD("Unsubscribe", "", "", bus_callback<&BusManager::unsubscribe>, anybody),
     SD_BUS_METHOD("Rescan", "", "", bus_callback<&BusManager::rescan>, anybody),
     SD_BUS_METHOD("Reload", "", "", bus_callback<&BusManager::reload>, anybody),
+    SD_BUS_METHOD_WITH_NAMES("ListPolicies", "", "", "a" RSEQ_DBUS_POLICY, SD_BUS_PARAM(policies),
+                             bus_callback<&BusManager::list_policies>, anybody),
+    SD_BUS_METHOD_WITH_NAMES("ShowPolicy", "ay", SD_BUS_PARAM(target), "a{sv}",
+                             SD_BUS_PARAM(policy), bus_callback<&BusManager::show_policy>, anybody),
+    SD_BUS_METHOD_WITH_NAMES("ApplyPolicies", "b", SD_BUS_PARAM(dry_run), "a{sv}",
+                             SD_BUS_PARAM(result), bus_callback<&BusManager::apply_policies>,
+                             anybody),
+    SD_BUS_METHOD_WITH_NAMES("SetPolicy", "sa{sv}", SD_BUS_PARAM(unit) SD_BUS_PARAM(settings),
+                             "a{sv}", SD_BUS_PARAM(result), bus_callback<&BusManager::set_policy>,
+                             anybody),
+    SD_BUS_METHOD_WITH_NAMES("UnsetPolicy", "s", SD_BUS_PARAM(unit), "a{sv}", SD_BUS_PARAM(result),
+                             bus_callback<&BusManager::unset_policy>, anybody),
     SD_BUS_SIGNAL_WITH_NAMES("Violation", RSEQ_DBUS_VIOLATION, SD_BUS_PARAM(violation), 0),
     SD_BUS_SIGNAL_WITH_NAMES("Event", "stuuaysa{sv}",
                              SD_BUS_PARAM(kind) SD_BUS_PARAM(time_usec) SD_BUS_PARAM(pid)

@@ -104,8 +104,9 @@ void send_to_journald(const JournalFields& fields) {
 }
 
 /// What an interval held back, in words, by the order of Journal::Bucket.
-constexpr std::array<std::string_view, 4> suppressed_words{
-    "violations", "refused registrations", "latched policies", "reports of lost events"};
+constexpr std::array<std::string_view, 5> suppressed_words{
+    "violations", "refused registrations", "latched policies", "reports of lost events",
+    "processes that do not comply"};
 
 } // namespace
 
@@ -171,10 +172,28 @@ JournalFields journal_entry_configuration(std::string_view errors) {
                  fmt::format("the configuration has errors, the one before it stays:\n{}", errors));
 }
 
+JournalFields journal_entry_not_compliant(const Occurrence& process,
+                                          const enforce::Compliance& compliance) {
+    const std::string reason = compliance.text();
+    JournalFields fields =
+        entry(message_id::not_compliant, priority_warning,
+              fmt::format("{} does not comply with the rule {}: {}", who(process),
+                          compliance.rule->name, reason));
+    add_victim(fields, process);
+    fields.push_back(fmt::format("RSEQ_MODE={}", to_string(process.mode)));
+    fields.push_back("RSEQ_REASON=" + reason);
+    fields.push_back("RSEQ_RULE=" + compliance.rule->name);
+    fields.push_back(fmt::format("RSEQ_RULE_FILE={}:{}", compliance.rule->origin.file,
+                                 compliance.rule->origin.line));
+    fields.push_back("RSEQ_EXPECTED=" + compliance.expected);
+    fields.push_back("RSEQ_FOUND=" + compliance.found);
+    return fields;
+}
+
 Journal::Journal(Limit limit, Sender sender)
     : send_(sender ? std::move(sender) : send_to_journald),
       limits_{RateLimit(limit.interval_ns, limit.burst), RateLimit(limit.interval_ns, limit.burst),
-              RateLimit(limit.interval_ns, limit.burst),
+              RateLimit(limit.interval_ns, limit.burst), RateLimit(limit.interval_ns, limit.burst),
               RateLimit(limit.interval_ns, limit.burst)} {
     static_assert(suppressed_words.size() == buckets);
 }
@@ -200,6 +219,13 @@ void Journal::report(const Occurrence& occurrence, std::uint64_t now_ns) {
 void Journal::report_lost(std::uint64_t count, std::uint64_t now_ns) {
     if (limit_of(Bucket::lost).admit(now_ns)) {
         send_(journal_entry_lost(count));
+    }
+}
+
+void Journal::report_not_compliant(const Occurrence& who, const enforce::Compliance& compliance,
+                                   std::uint64_t now_ns) {
+    if (limit_of(Bucket::not_compliant).admit(now_ns)) {
+        send_(journal_entry_not_compliant(who, compliance));
     }
 }
 

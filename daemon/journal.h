@@ -4,6 +4,7 @@
 #include "core/kernel_facts.h"
 #include "daemon/occurrence.h"
 #include "daemon/rate_limit.h"
+#include "enforce/compliance.h"
 
 #include <array>
 #include <cstdint>
@@ -31,6 +32,10 @@ using JournalFields = std::vector<std::string>;
 /// The entry for a configuration that was refused; `errors` is one line for each.
 [[nodiscard]] JournalFields journal_entry_configuration(std::string_view errors);
 
+/// The entry for a process that does not comply with a rule. `who`: of no kind, in its mode.
+[[nodiscard]] JournalFields journal_entry_not_compliant(const Occurrence& who,
+                                                        const enforce::Compliance& compliance);
+
 /// The name of the systemd slice in a cgroup path, the innermost: "system.slice"; empty if none.
 [[nodiscard]] std::string_view slice_of_cgroup(std::string_view cgroup);
 
@@ -53,6 +58,8 @@ public:
     /// `now_ns`: any clock that does not go back.
     void report(const Occurrence& occurrence, std::uint64_t now_ns);
     void report_lost(std::uint64_t count, std::uint64_t now_ns);
+    void report_not_compliant(const Occurrence& who, const enforce::Compliance& compliance,
+                              std::uint64_t now_ns);
     /// These two are rare and not limited.
     void report_started(const KernelFacts& facts);
     void report_configuration(std::string_view errors);
@@ -63,8 +70,8 @@ public:
     void flush(std::uint64_t now_ns);
 
 private:
-    enum class Bucket : std::uint8_t { violation, refusal, policy, lost };
-    static constexpr std::size_t buckets = 4;
+    enum class Bucket : std::uint8_t { violation, refusal, policy, lost, not_compliant };
+    static constexpr std::size_t buckets = 5;
 
     RateLimit& limit_of(Bucket bucket) { return limits_[static_cast<std::size_t>(bucket)]; }
 

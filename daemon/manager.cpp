@@ -66,7 +66,8 @@ Result<std::unique_ptr<Manager>> Manager::start(config::Configuration configurat
         new Manager(std::move(configuration), std::move(options), EventLoop(loop),
                     proc::ProcReader(std::move(*root)), std::move(facts)));
     for (const auto step : {&Manager::attach_signals, &Manager::attach_timers,
-                            &Manager::attach_trace, &Manager::attach_bus}) {
+                            &Manager::attach_trace, &Manager::attach_enforcer,
+                            &Manager::attach_bus}) {
         if (auto done = (manager.get()->*step)(); !done) {
             return tl::unexpected<Error>(std::move(done.error()));
         }
@@ -84,6 +85,7 @@ Result<void> Manager::run() {
     const int result = ::sd_event_loop(loop_.get());
     ::sd_notify(0, "STOPPING=1");
     bus_->close();
+    enforcer_->save();
     if (result < 0) {
         return fail(-result, "the event loop failed");
     }
@@ -187,6 +189,7 @@ Result<void> Manager::attach_bus() {
     hooks.refresh = [this] {
         poll_->drain_now();
     };
+    attach_policies(hooks);
     auto bus = Bus::open(loop_.get(), state_, std::move(hooks));
     if (!bus) {
         return tl::unexpected<Error>(std::move(bus.error()));
@@ -206,7 +209,7 @@ void Manager::schedule_flush() {
     ::sd_event_source_set_enabled(flush_.get(), SD_EVENT_ONESHOT);
 }
 
-Result<void> Manager::reload() {
+Result<void> Manager::reload(Enforcer::Done done) {
     ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
                  static_cast<unsigned long long>(now_ns(CLOCK_MONOTONIC) / nsec_per_usec));
     auto loaded = config::load(options_.config_root);
@@ -221,6 +224,12 @@ Result<void> Manager::reload() {
             log::write(log::Level::notice, "trace.buffer_kib has effect after a restart");
         }
         log::write(log::Level::info, "configuration reloaded");
+        enforcer_->apply(configuration_.rules, [this, done](const Applied& applied) {
+            tell_who_has_to_be_restarted();
+            if (done) {
+                done(applied);
+            }
+        });
     } else {
         std::string text;
         for (const config::Diagnostic& diagnostic : loaded.error()) {
@@ -253,6 +262,10 @@ int Manager::on_rescan(sd_event_source* /*source*/, std::uint64_t /*usec*/, void
             log::write(log::Level::error, done.error().message());
             manager.schedule_rescan();
         }
+        // New cgroups may have been among what was lost.
+        manager.enforcer_->apply_again(false, {});
+        manager.in_doubt_ = manager.rescan_scheduled_;
+        manager.check_touched();
     });
 }
 

@@ -4,6 +4,7 @@
 #include "config/load.h"
 #include "core/result.h"
 #include "daemon/bus.h"
+#include "daemon/enforcer.h"
 #include "daemon/event_source.h"
 #include "daemon/journal.h"
 #include "daemon/paced_poll.h"
@@ -15,12 +16,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 namespace rseq::daemon {
 
 struct Options {
     std::string config_root;              ///< as for config::load()
     std::string instance = "rseq-compat"; ///< name of the tracefs instance
+    EnforcerPlaces places;                ///< where policies are enforced
 };
 
 /// Wires everything together: events and scans into the registry, what comes of them to the bus and
@@ -47,6 +50,7 @@ private:
     Result<void> attach_signals();
     Result<void> attach_timers();
     Result<void> attach_trace();
+    Result<void> attach_enforcer();
     Result<void> attach_bus();
 
     /// Reads and applies all events that there are. True if more have to be expected.
@@ -60,7 +64,19 @@ private:
     void note_lost(std::uint64_t count);
     void schedule_rescan();
     void schedule_flush();
-    Result<void> reload();
+    /// `done` is called when the policies of the new configuration have been applied; not at all if
+    /// there is an error.
+    Result<void> reload(Enforcer::Done done = {});
+
+    // manager_policy.cpp
+    void attach_policies(BusHooks& hooks);
+    void note_for_policies(const registry::Change& change);
+    /// Looks whether the processes that executed something, or changed their mode, comply.
+    void check_touched();
+    void report_if_escaped(const registry::Process& process, bool executed);
+    [[nodiscard]] bool prepares_service(const registry::Process& process) const;
+    [[nodiscard]] enforce::Compliance compliance_of(const registry::Process& process);
+    void tell_who_has_to_be_restarted();
 
     static int on_stop(sd_event_source* source, const struct signalfd_siginfo* info,
                        void* self) noexcept;
@@ -76,6 +92,7 @@ private:
     State state_;
     Journal journal_;
     std::optional<trace::Reader> reader_;
+    std::unique_ptr<Enforcer> enforcer_; ///< null until the first scan
     std::unique_ptr<Bus> bus_;
     std::unique_ptr<PacedPoll> poll_;
     EventSource stop_term_;
@@ -84,6 +101,10 @@ private:
     EventSource rescan_;
     EventSource flush_;
     bool rescan_scheduled_ = false;
+    /// Events were lost, and no scan has told yet what of.
+    bool in_doubt_ = false;
+    /// Processes to be looked at, and whether it is for an execve(2).
+    std::unordered_map<pid_t, bool> touched_;
     std::uint64_t scan_duration_usec_ = 0;
 };
 

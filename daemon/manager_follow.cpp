@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace rseq::daemon {
@@ -39,11 +40,19 @@ bool Manager::drain() {
             ::sd_event_exit(loop_.get(), -drained.error().code);
             return false;
         }
-        for (const Event& event : drained->events) {
-            apply(event, offset);
+        if (enforcer_ != nullptr) {
+            // Before anything else: whoever is executed there is faster than most of what follows.
+            for (const Event& event : drained->events) {
+                if (const auto* made = std::get_if<event::CgroupMade>(&event.payload)) {
+                    enforcer_->on_cgroup_made(*made, event.time_ns);
+                }
+            }
         }
         if (drained->lost > 0) {
             note_lost(drained->lost);
+        }
+        for (const Event& event : drained->events) {
+            apply(event, offset);
         }
         if (drained->events.empty()) {
             break;
@@ -52,6 +61,7 @@ bool Manager::drain() {
     }
     if (any) {
         settle();
+        check_touched();
         if (bus_ != nullptr) {
             bus_->counts_changed();
         }
@@ -65,6 +75,7 @@ bool Manager::drain() {
 
 void Manager::apply(const Event& event, std::int64_t realtime_offset_ns) {
     for (const registry::Change& change : state_.registry.apply(event)) {
+        note_for_policies(change);
         tell(change, realtime_offset_ns);
     }
 }
@@ -188,6 +199,7 @@ void Manager::note_lost(std::uint64_t count) {
         bus_->report_lost(count);
         bus_->counts_changed();
     }
+    in_doubt_ = true;
     schedule_rescan();
 }
 

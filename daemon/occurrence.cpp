@@ -33,6 +33,17 @@ std::optional<Kind> kind_of(const registry::Change& change) {
     return std::nullopt;
 }
 
+void describe(Occurrence& occurrence, const registry::Process& process) {
+    occurrence.process.start_ticks = process.start_ticks.value_or(0);
+    // The name of the process: that of one of its threads would not be known to anybody.
+    if (!process.comm.view().empty()) {
+        occurrence.comm = process.comm.view();
+    }
+    occurrence.exe = process.exe_path();
+    occurrence.cgroup = process.cgroup_path();
+    occurrence.unit = process.unit().display_name();
+}
+
 } // namespace
 
 std::optional<Kind> occurrence_kind(const registry::Change& change) {
@@ -50,17 +61,19 @@ Occurrence make_occurrence(const registry::Change& change, Kind kind,
     occurrence.tid = change.tid;
     occurrence.comm = change.comm;
     occurrence.mode = change.after;
-    if (const registry::Process* process = change.process; process != nullptr) {
-        occurrence.process.start_ticks = process->start_ticks.value_or(0);
-        // The name of the process: that of one of its threads would not be known to anybody.
-        if (!process->comm.view().empty()) {
-            occurrence.comm = process->comm.view();
-        }
-        occurrence.exe = process->exe_path();
-        occurrence.cgroup = process->cgroup_path();
-        occurrence.unit = process->unit().display_name();
+    if (change.process != nullptr) {
+        describe(occurrence, *change.process);
     }
     occurrence.payload = change.event->payload;
+    return occurrence;
+}
+
+Occurrence occurrence_of(const registry::Process& process) {
+    Occurrence occurrence;
+    occurrence.process.pid = process.pid;
+    occurrence.tid = process.pid;
+    occurrence.mode = process.mode();
+    describe(occurrence, process);
     return occurrence;
 }
 

@@ -48,4 +48,7 @@ struct Occurrence {
 [[nodiscard]] Occurrence make_occurrence(const registry::Change& change, Kind kind,
                                          std::int64_t realtime_offset_ns);
 
+/// The process itself, as it is now: an occurrence of no kind in particular.
+[[nodiscard]] Occurrence occurrence_of(const registry::Process& process);
+
 } // namespace rseq::daemon

@@ -3,14 +3,18 @@
 
 #include "core/kernel_facts.h"
 #include "daemon/occurrence.h"
+#include "enforce/compliance.h"
 #include "registry/registry.h"
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <utility>
 
 namespace rseq::daemon {
+
+class Enforcer;
 
 /// How many violations are kept for ListViolations().
 inline constexpr std::size_t violations_kept = 256;
@@ -25,6 +29,10 @@ struct State {
     registry::Registry registry;
     std::string unknown_reason;        ///< of the last scan
     std::deque<Occurrence> violations; ///< the last ones, oldest first
+    /// Who keeps processes to the rules, and whether a process is as they ask. Null and empty until
+    /// there is somebody.
+    const Enforcer* enforcer = nullptr;
+    std::function<enforce::Compliance(const registry::Process&)> compliance;
 
     /// Since the daemon started.
     struct Counters {

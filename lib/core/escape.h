@@ -16,6 +16,7 @@ namespace rseq {
 /// U+FFFD, and so do a NUL and the code points that are no characters, which D-Bus libraries
 /// refuse. Nothing else is changed: the result is not safe to print.
 [[nodiscard]] std::string replace_invalid_utf8(std::string_view name);
+
 /// The first part of `text` that escape_untrusted() would write as `\xHH`: one character, or one
 /// byte that is not UTF-8. Empty if there is none.
 [[nodiscard]] std::string_view first_unprintable(std::string_view text);

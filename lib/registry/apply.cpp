@@ -109,6 +109,7 @@ void Registry::start_process(const Event& event, const event::ThreadStarted& sta
         if (from != nullptr) {
             process->kernel_thread = from->kernel_thread;
             process->exe = from->exe;
+            process->executed_ns = from->executed_ns;
             if ((started.clone_flags & clone_into_cgroup) == 0) {
                 process->cgroup = from->cgroup;
             }
@@ -181,6 +182,7 @@ void Registry::on(const Event& event, const event::Executed& executed) {
     process->exe = std::make_shared<const std::string>(executed.filename, 0, longest_path);
     process->source = Evidence::trace;
     process->scan_end_ns_ = 0;
+    process->executed_ns = event.time_ns;
     process->exec_is_fresh_ = true;
     if (has_policies_) {
         // Latched, and told so before, or else `auto allow`; or told before anybody listened.

@@ -76,6 +76,9 @@ struct Process {
     std::optional<std::uint64_t> start_ticks;
     /// CLOCK_BOOTTIME of the first event that told of it; 0 if a scan did. It had started by then.
     std::uint64_t known_since_ns = 0;
+    /// CLOCK_BOOTTIME of the execve(2) that its program comes from, be it called by itself or by
+    /// whom it was forked from; 0 if no event told of it.
+    std::uint64_t executed_ns = 0;
     Comm comm;
     /// Path of the program, or what execve(2) was given until a description replaces it: possibly
     /// relative, and the script instead of its interpreter. Untrusted; null if not known.

@@ -8,10 +8,12 @@
 //   refuse PID N    N refused registrations of a process
 //   count N         N registrations more, in the counters alone
 //   reload TEXT     reloading fails with this text; without a text it works
+//   policy ERRNO    setting and unsetting policies fails with this number; with 0 it works
 //   wants KIND      is it wanted? "yes" or "no"
 //   sync            "synced": all commands before are done
 #include "daemon/bus.h"
 #include "daemon/bus_values.h"
+#include "daemon/enforcer.h"
 #include "daemon/event_source.h"
 #include "snapshot/snapshot.h"
 
@@ -20,10 +22,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -97,6 +101,56 @@ std::uint64_t now_ns(clockid_t clock) {
            static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+/// Two rules, and what there is to say of them on a machine without cgroups and systemd.
+std::vector<policy::Rule> made_up_rules() {
+    policy::Rule held;
+    held.name = "held";
+    held.match.unit = proc::UnitPattern("other.service");
+    held.match.cgroup = Glob("/system.slice/*");
+    held.mode = PolicyMode::legacy;
+    held.slice = PolicySlice::deny;
+    held.glibc = false;
+    held.expect = Mode::v1;
+    held.origin = {"/etc/rseq-compat/policy.d/10-made-up.yaml", 3, 5};
+    policy::Rule looked_at;
+    looked_at.name = "looked-at";
+    looked_at.match.exe = Glob("/usr/bin/\xff*");
+    looked_at.match.comm = Glob("other?");
+    looked_at.match.uid = 7;
+    looked_at.expect = Mode::v2;
+    looked_at.origin = {"/etc/rseq-compat/policy.d/10-made-up.yaml", 9, 5};
+    return {held, looked_at};
+}
+
+/// One of everything that a change can lead to.
+PolicyChange some_change(bool dry_run) {
+    PolicyChange change;
+    change.files = {"/etc/rseq-compat/policy.d/60-x.service.yaml"};
+    change.applied.dry_run = dry_run;
+    enforce::Action action;
+    action.target = "/\xff";
+    action.setting = PolicyMode::legacy;
+    action.setting_before = PolicyMode::automatic;
+    action.rule = "held";
+    action.origin = {"/etc/file", 3, 5};
+    change.applied.outcomes.push_back({action, std::nullopt});
+    enforce::Action reload;
+    reload.kind = enforce::ActionKind::reload;
+    change.applied.outcomes.push_back({reload, Error{EACCES, "polkit"}});
+    change.applied.notes.push_back({enforce::NoteKind::left_alone, "x.service", "drop-in", "why",
+                                    "held", {"/etc/file", 3, 5}});
+    return change;
+}
+
+std::string words_of(const config::UnitPolicy& policy) {
+    std::string words;
+    words += policy.mode ? " mode " + std::string(rseq::to_string(*policy.mode)) : "";
+    words += policy.slice ? " slice " + std::string(rseq::to_string(*policy.slice)) : "";
+    words += policy.glibc ? *policy.glibc ? " glibc on" : " glibc off" : "";
+    words += policy.expect ? " expect " + std::string(rseq::to_string(*policy.expect)) : "";
+    return words;
+}
+
 void say(const std::string& line) {
     std::puts(line.c_str());
     std::fflush(stdout);
@@ -105,7 +159,8 @@ void say(const std::string& line) {
 class Server {
 public:
     Server(sd_event* loop, int processes, int threads)
-        : loop_(loop), state_(made_up_facts()), seen_(made_up(processes, threads)) {
+        : loop_(loop), state_(made_up_facts()), seen_(made_up(processes, threads)),
+          enforcer_(loop, state_.facts, std::nullopt, {"/nonexistent", "/nonexistent", ""}) {
         state_.source = "procfs";
         state_.events = "rseq";
         registry::Scan scan;
@@ -113,6 +168,9 @@ public:
         scan.begin_ns = now_ns(CLOCK_BOOTTIME);
         scan.end_ns = scan.begin_ns + 1;
         static_cast<void>(state_.registry.reconcile(scan));
+        enforcer_.apply(made_up_rules(), {});
+        state_.enforcer = &enforcer_;
+        state_.compliance = [](const registry::Process&) { return enforce::Compliance(); };
     }
 
     int run(const BusLimits& limits) {
@@ -126,6 +184,20 @@ public:
             return {};
         };
         hooks.refresh = [] {
+        };
+        hooks.apply_policies = [](bool dry_run, const PolicyDone& done) {
+            say(dry_run ? "plan policies" : "apply policies");
+            done(some_change(dry_run));
+        };
+        hooks.set_policy = [this](const std::string& unit, const config::UnitPolicy& policy,
+                                  config::Lifetime lifetime, const PolicyDone& done) {
+            say("set " + unit + words_of(policy) +
+                (lifetime == config::Lifetime::runtime ? " runtime" : ""));
+            finish_policy(done);
+        };
+        hooks.unset_policy = [this](const std::string& unit, const PolicyDone& done) {
+            say("unset " + unit);
+            finish_policy(done);
         };
         hooks.want_slices = [](bool wanted) {
             say(wanted ? "slices on" : "slices off");
@@ -207,6 +279,11 @@ private:
         return result;
     }
 
+    void finish_policy(const PolicyDone& done) const {
+        done(policy_error_ == 0 ? Result<PolicyChange>(some_change(false))
+                                : fail(policy_error_, "made up"));
+    }
+
     void command(const std::string& line) {
         std::istringstream words(line);
         std::string verb;
@@ -248,6 +325,8 @@ private:
         } else if (verb == "reload") {
             failure_.clear();
             std::getline(words >> std::ws, failure_);
+        } else if (verb == "policy") {
+            words >> policy_error_;
         } else if (verb == "wants") {
             words >> argument;
             say(bus_->wants(parse_kind(argument).value()) ? "yes" : "no");
@@ -259,7 +338,9 @@ private:
     sd_event* loop_;
     State state_;
     std::vector<snapshot::Process> seen_;
+    Enforcer enforcer_;
     std::string failure_;
+    int policy_error_ = 0;
     std::string text_;
     std::unique_ptr<Bus> bus_;
     daemon::EventSource input_;

@@ -5,10 +5,16 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 using namespace rseq;
@@ -173,3 +179,70 @@ TEST(Error, TakesTheErrnoOfTheCallThatFailed) {
     const auto result = Result<int>(fail_errno("a context that is too long for a small string"));
     EXPECT_EQ(result.error().code, EPERM);
 }
+
+namespace {
+
+class ReplaceFile : public testing::Test {
+protected:
+    TmpTree tree;
+    UniqueFd root = tree.open();
+
+    Result<void> replace(const std::string& name, std::string_view text) {
+        return replace_file(root.get(), name, text, 0644);
+    }
+    std::string content(const char* name) {
+        return read_file(root.get(), name, 4096).value_or("none");
+    }
+    std::size_t files() {
+        std::size_t count = 0;
+        for ([[maybe_unused]] const auto& entry :
+             std::filesystem::directory_iterator(tree.path())) {
+            ++count;
+        }
+        return count;
+    }
+};
+
+TEST_F(ReplaceFile, MakesAFileOrReplacesItsWholeContent) {
+    EXPECT_TRUE(replace("x", "first, and longer"));
+    EXPECT_EQ(content("x"), "first, and longer");
+    EXPECT_TRUE(replace("x", "second"));
+    EXPECT_EQ(content("x"), "second");
+    EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(ReplaceFile, TheModeIsTheOneAskedForWhateverTheUmask) {
+    const mode_t before = ::umask(0077);
+    EXPECT_TRUE(replace("x", "text"));
+    ::umask(before);
+    struct stat status {};
+    ASSERT_EQ(::stat(tree.path("x").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777U, 0644U);
+}
+
+TEST_F(ReplaceFile, WhoReadsTheOldContentKeepsIt) {
+    tree.file("x", "old");
+    const UniqueFd old(::openat(root.get(), "x", O_RDONLY));
+    EXPECT_TRUE(replace("x", "new"));
+    std::array<char, 8> buffer{};
+    EXPECT_EQ(::read(old.get(), buffer.data(), buffer.size()), 3);
+    EXPECT_EQ(std::string(buffer.data()), "old");
+}
+
+TEST_F(ReplaceFile, ReplacesALinkAndNotWhatItPointsTo) {
+    tree.file("target", "target");
+    tree.symlink("x", "target");
+    EXPECT_TRUE(replace("x", "text"));
+    EXPECT_EQ(content("x"), "text");
+    EXPECT_EQ(content("target"), "target");
+}
+
+TEST_F(ReplaceFile, AFailureLeavesNothingBehindAndTheOldContentInPlace) {
+    tree.directory("x/below");
+    const auto done = replace("x", "text");
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, EISDIR);
+    EXPECT_EQ(files(), 1U);
+}
+
+} // namespace

@@ -64,6 +64,25 @@ TEST(JournalEntry, AViolationNamesTheVictimAndTheField) {
     EXPECT_THAT(*fields, Contains("MESSAGE_ID=" + std::string(message_id::violation)));
 }
 
+TEST(JournalEntry, AProcessThatDoesNotComplyNamesTheRuleAndTheReason) {
+    Occurrence process = of_mongod(Kind::exec, {});
+    process.mode = Mode::v2;
+    policy::Rule rule;
+    rule.name = "stays-legacy";
+    rule.origin = {"/etc/rseq-compat/policy.d/10-mongod.yaml", 3, 5};
+    const enforce::Compliance compliance{enforce::Verdict::no, enforce::Reason::lost_race, &rule,
+                                         "legacy allow", "auto allow"};
+    const JournalFields fields = journal_entry_not_compliant(process, compliance);
+    for (const char* field :
+         {"MESSAGE=mongod[4242] does not comply with the rule stays-legacy: lost the race",
+          "PRIORITY=4", "RSEQ_PID=4242", "RSEQ_COMM=mongod", "RSEQ_EXE=/usr/bin/mongod",
+          "RSEQ_UNIT=mongod.service", "RSEQ_MODE=v2", "RSEQ_REASON=lost the race",
+          "RSEQ_RULE=stays-legacy", "RSEQ_RULE_FILE=/etc/rseq-compat/policy.d/10-mongod.yaml:3",
+          "RSEQ_EXPECTED=legacy allow", "RSEQ_FOUND=auto allow"}) {
+        EXPECT_THAT(fields, Contains(field));
+    }
+}
+
 TEST(JournalEntry, ANameCannotForgeALineOrAField) {
     Occurrence occurrence = violation();
     occurrence.comm = "x\nMESSAGE=y";

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "core/result.h"
+#include "policy/rule.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rseq::config {
+
+/// What is to be set for a unit; what is absent stays as an earlier call set it.
+struct UnitPolicy {
+    std::optional<PolicyMode> mode = std::nullopt;
+    std::optional<PolicySlice> slice = std::nullopt;
+    std::optional<bool> glibc = std::nullopt;
+    std::optional<Mode> expect = std::nullopt; ///< none, v1 or v2
+
+    [[nodiscard]] bool empty() const { return !mode && !slice && !glibc && !expect; }
+    friend bool operator==(const UnitPolicy&, const UnitPolicy&) = default;
+};
+
+/// Where a policy is kept: /etc, or /run until the next boot.
+enum class Lifetime { permanent, runtime };
+
+/// Name of the file for a unit: "60-mongod.service.yaml". Characters that names of units do not have
+/// are written as `\xHH`.
+[[nodiscard]] std::string policy_file_name(const std::string& unit);
+
+/// The text of the file: something that a person can read and edit. `unit` is as UnitPattern takes
+/// it, of printable ASCII; `name` is that of the rule.
+[[nodiscard]] std::string policy_file_text(const std::string& unit, const std::string& name,
+                                           const UnitPolicy& policy);
+
+/// Writes ROOT/{etc,run}/rseq-compat/policy.d/60-UNIT.yaml for one unit, or changes it, and returns
+/// its path. A name without a suffix means a service.
+///
+/// The file is there as a whole or not at all, and only if all files together are a configuration
+/// without errors and the rule is the one that decides for the unit. Two callers at once do not
+/// lose each other's changes. Fails, and leaves everything as it was:
+/// - EINVAL: the unit or the policy cannot be, or there are errors in the configuration: all of them
+///   are in the text;
+/// - EEXIST: a rule before this one decides for the unit, or the file was written by a person and
+///   has something else in it, or /etc has a file that hides the one in /run;
+/// - EBUSY: somebody else has been changing policies for seconds;
+/// - the errno of what could not be written: ENOSPC, EROFS, EACCES.
+Result<std::string> set_policy(const std::string& root, const std::string& unit,
+                               const UnitPolicy& policy, Lifetime lifetime);
+
+/// Removes what set_policy() wrote for a unit, in /etc and in /run, and returns the paths. Fails with
+/// ENOENT if there is nothing, and as set_policy().
+Result<std::vector<std::string>> unset_policy(const std::string& root, const std::string& unit);
+
+} // namespace rseq::config

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "daemon/bus.h"
+#include "daemon/bus_writer.h"
+#include "daemon/state.h"
+
+#include <string>
+
+/// How policies are written on the bus. The signatures are those of docs/DBUS.md.
+namespace rseq::daemon {
+
+#define RSEQ_DBUS_POLICY "(ssuua{ss}ssssssuu)"
+#define RSEQ_DBUS_ACTION "(sayssssuss)"
+#define RSEQ_DBUS_NOTE "(sayssssu)"
+#define RSEQ_DBUS_HELD "(ayssssst)"
+
+/// The array of all rules.
+void write_policies(BusWriter& out, const State& state);
+/// What holds for a unit or, if it begins with a slash, for a cgroup.
+void write_policy(BusWriter& out, const State& state, const std::string& target);
+/// What a change of policies has led to.
+void write_change(BusWriter& out, const PolicyChange& change);
+
+} // namespace rseq::daemon

@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/enforcer.h"
+
+#include "core/escape.h"
+#include "core/file.h"
+#include "daemon/clock.h"
+#include "daemon/log.h"
+#include "enforce/plan_cgroups.h"
+#include "enforce/plan_units.h"
+#include "enforce/unit_name.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <exception>
+#include <iterator>
+#include <utility>
+
+namespace rseq::daemon {
+
+namespace {
+
+/// How long changes of held_ may gather before they are saved.
+constexpr std::uint64_t save_delay_usec = 100'000;
+/// After a reload of somebody else, units may have come and gone.
+constexpr std::uint64_t replan_delay_usec = 500'000;
+constexpr std::size_t requests_at_most = 64;
+constexpr std::size_t decisions_at_most = 20000;
+/// Cgroups to be held before those that are gone are looked for, at least.
+constexpr std::size_t forget_at_least = 1000;
+
+UniqueFd open_if_there(const std::string& path) {
+    auto fd = open_directory(path);
+    return fd ? std::move(*fd) : UniqueFd();
+}
+
+std::string origin_text(const policy::Origin& origin) {
+    return escape_untrusted(origin.file) + ":" + std::to_string(origin.line);
+}
+
+void log_note(const enforce::Note& note) {
+    log::message(log::Level::warning, "rule {} ({}): {} of {}: {}",
+                 note.rule.empty() ? "-" : note.rule, origin_text(note.origin), note.what,
+                 escape_untrusted(note.target), note.reason);
+}
+
+void log_applied(const Applied& applied) {
+    std::size_t done = 0;
+    for (const enforce::Outcome& outcome : applied.outcomes) {
+        if (outcome.error) {
+            log::message(log::Level::warning, "rule {}: {}",
+                         outcome.action.rule.empty() ? "-" : outcome.action.rule,
+                         outcome.error->message());
+        } else {
+            ++done;
+        }
+    }
+    for (const enforce::Note& note : applied.notes) {
+        log_note(note);
+    }
+    if (done > 0) {
+        log::message(log::Level::info, "policies: {} changes made", done);
+    }
+}
+
+/// A timer that is off; null if there cannot be one.
+EventSource make_timer(sd_event* loop, sd_event_time_handler_t handler, void* self) {
+    sd_event_source* source = nullptr;
+    if (::sd_event_add_time_relative(loop, &source, CLOCK_MONOTONIC, 0, 0, handler, self) >= 0) {
+        ::sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    }
+    return EventSource(source);
+}
+
+void start_timer(const EventSource& timer, std::uint64_t usec) {
+    ::sd_event_source_set_time_relative(timer.get(), usec);
+    ::sd_event_source_set_enabled(timer.get(), SD_EVENT_ONESHOT);
+}
+
+bool is_on(const EventSource& timer) {
+    int enabled = SD_EVENT_OFF;
+    return ::sd_event_source_get_enabled(timer.get(), &enabled) >= 0 && enabled != SD_EVENT_OFF;
+}
+
+} // namespace
+
+bool Applied::complete() const {
+    return std::none_of(outcomes.begin(), outcomes.end(),
+                        [](const auto& outcome) { return outcome.error.has_value(); }) &&
+           std::none_of(notes.begin(), notes.end(), [](const enforce::Note& note) {
+               return note.kind == enforce::NoteKind::unenforceable;
+           });
+}
+
+Enforcer::Enforcer(sd_event* loop, const KernelFacts& facts,
+                   std::optional<enforce::CgroupTree> tree, EnforcerPlaces places)
+    : loop_(loop), facts_(facts), tree_(std::move(tree)), places_(std::move(places)),
+      drop_ins_fd_(open_if_there(places_.drop_ins)), runtime_fd_(open_if_there(places_.runtime)),
+      rules_(std::make_shared<const Rules>()), forget_at_(forget_at_least),
+      save_(make_timer(loop, on_save, this)), replan_(make_timer(loop, on_replan, this)) {
+    if (drop_ins_fd_) {
+        manager_ = make_systemd(loop, [this] { reloaded_by_somebody(); });
+    }
+    if (!runtime_fd_) {
+        log::message(log::Level::warning,
+                     "cannot open {}: what policies replace is not remembered across a restart",
+                     places_.runtime);
+        return;
+    }
+    if (auto held = enforce::load_held(runtime_fd_.get())) {
+        held_ = std::move(*held);
+    } else {
+        log::message(log::Level::warning,
+                     "{}/{}; what was there before the policies that are in force is not known",
+                     held.error().message(), places_.runtime);
+    }
+}
+
+Enforcer::~Enforcer() {
+    save();
+}
+
+enforce::DropIns Enforcer::drop_ins() const {
+    if (!drop_ins_fd_) {
+        return {};
+    }
+    auto drop_ins = enforce::read_drop_ins(drop_ins_fd_.get());
+    return drop_ins ? std::move(*drop_ins) : enforce::DropIns();
+}
+
+bool Enforcer::has_drop_in(const std::string& unit) const {
+    auto found = loaded_.find(unit);
+    if (found == loaded_.end()) {
+        const auto common = enforce::template_of_instance(unit);
+        found = common ? loaded_.find(*common) : loaded_.end();
+    }
+    return found != loaded_.end() && enforce::is_ours(found->second) &&
+           found->second.find("[Service]") != std::string::npos;
+}
+
+void Enforcer::apply(Rules rules, Done done) {
+    Request request;
+    request.rules = std::make_shared<const Rules>(std::move(rules));
+    request.done = std::move(done);
+    add(std::move(request));
+}
+
+void Enforcer::apply_again(bool dry_run, Done done) {
+    Request request;
+    // Those of a call that is still waiting, if there is one.
+    request.rules = requests_.empty() ? rules_ : requests_.back().rules;
+    request.dry_run = dry_run;
+    request.done = std::move(done);
+    add(std::move(request));
+}
+
+void Enforcer::add(Request request) {
+    request.applied.dry_run = request.dry_run;
+    if (requests_.size() >= requests_at_most) {
+        request.applied.notes.push_back({enforce::NoteKind::unenforceable, "", "policies",
+                                         "too many changes are waiting for the service manager",
+                                         {},
+                                         {}});
+        request.done(request.applied);
+        return;
+    }
+    requests_.push_back(std::move(request));
+    if (!under_way_) {
+        start();
+    }
+}
+
+void Enforcer::start() {
+    under_way_ = true;
+    Request& request = requests_.front();
+    request.again = request.rules == rules_;
+    if (!request.dry_run) {
+        rules_ = request.rules;
+        decisions_.clear();
+        needs_uid_ = std::any_of(rules_->begin(), rules_->end(), [](const policy::Rule& rule) {
+            return rule.match.uid.has_value();
+        });
+    }
+    loaded_ = drop_ins();
+    request.applied.notes = enforce::unenforceable(*request.rules, facts_);
+    if (facts_.abi != 0 && tree_) {
+        apply_cgroups(request);
+    } else {
+        apply_filters(request);
+    }
+    ask_for_names();
+}
+
+void Enforcer::apply_cgroups(Request& request) {
+    const auto observed =
+        enforce::observe_cgroups(*tree_, *request.rules, held_,
+                                 [this](const std::string& unit) { return has_drop_in(unit); });
+    if (!observed) {
+        request.applied.notes.push_back({enforce::NoteKind::unenforceable, "/", "cgroups",
+                                         observed.error().message(), {}, {}});
+        return;
+    }
+    enforce::Plan plan = enforce::plan_cgroups(*observed, held_, now_ns(CLOCK_BOOTTIME), request.again);
+    carry_out(request, plan);
+    forget_at_ = std::max(forget_at_least, held_.cgroups.size() * 2);
+}
+
+void Enforcer::apply_filters(Request& request) {
+    if (request.dry_run) {
+        return;
+    }
+    // A filter is on a service from its start; only those that were seen to start are known.
+    std::erase_if(held_.cgroups, [&](const auto& entry) {
+        const auto* rule =
+            policy::match_cgroup(policy::subject_of_cgroup(entry.first), *request.rules);
+        return rule == nullptr || rule->mode != PolicyMode::off;
+    });
+    changed();
+}
+
+void Enforcer::carry_out(Request& request, enforce::Plan& plan) {
+    std::move(plan.notes.begin(), plan.notes.end(), std::back_inserter(request.applied.notes));
+    std::vector<enforce::Outcome> outcomes;
+    if (request.dry_run) {
+        enforce::DryRun nothing;
+        enforce::Held ignored;
+        outcomes = enforce::execute(plan, held_, nothing, ignored);
+    } else {
+        // What is about to be written is on record first: if nobody survives to take it back, it
+        // looks as if it had been changed by somebody else, and is written once more.
+        const enforce::Held before = std::exchange(held_, plan.held);
+        if (held_ != before) {
+            unsaved_ = true;
+            save();
+        }
+        static const enforce::CgroupTree none{UniqueFd()};
+        enforce::FileActuator actuator(tree_ ? *tree_ : none, drop_ins_fd_.get());
+        enforce::Held after;
+        outcomes = enforce::execute(plan, before, actuator, after);
+        if (after != held_) {
+            held_ = std::move(after);
+            changed();
+        }
+    }
+    std::move(outcomes.begin(), outcomes.end(), std::back_inserter(request.applied.outcomes));
+}
+
+void Enforcer::ask_for_names() {
+    Request& request = requests_.front();
+    if (!drop_ins_fd_ || manager_ == nullptr) {
+        request.units.unreachable = "there is none";
+        apply_units();
+        return;
+    }
+    if (!enforce::needs_service_names(*request.rules)) {
+        ask_for_facts();
+        return;
+    }
+    manager_->list_services([this](Result<std::vector<std::string>> names) {
+        Request& asking = requests_.front();
+        if (names) {
+            asking.units.services = std::move(*names);
+            ask_for_facts();
+        } else {
+            asking.units.unreachable = names.error().message();
+            apply_units();
+        }
+    });
+}
+
+void Enforcer::ask_for_facts() {
+    Request& request = requests_.front();
+    const auto units = enforce::units_to_ask(*request.rules, request.units.services);
+    if (units.empty()) {
+        apply_units();
+        return;
+    }
+    // A template is asked about by one of its instances.
+    std::vector<std::string> names;
+    names.reserve(units.size());
+    for (const std::string& unit : units) {
+        names.push_back(enforce::instance_for_facts(unit));
+    }
+    manager_->ask(names, [this, units](Result<ServiceManager::Facts> facts) {
+        Request& asking = requests_.front();
+        if (!facts) {
+            asking.units.unreachable = facts.error().message();
+        } else {
+            for (const std::string& unit : units) {
+                const std::string instance = enforce::instance_for_facts(unit);
+                if (auto found = facts->find(instance); found != facts->end()) {
+                    if (unit != instance) {
+                        found->second.id = unit;
+                    }
+                    asking.units.facts[unit] = found->second;
+                }
+            }
+        }
+        apply_units();
+    });
+}
+
+void Enforcer::apply_units() {
+    Request& request = requests_.front();
+    loaded_ = drop_ins();
+    enforce::Plan plan =
+        enforce::plan_units(*request.rules, loaded_, request.units, facts_, held_.reload_pending,
+                            places_.hold_program);
+    const bool is_stale = !request.units.unreachable.empty() &&
+                          enforce::needs_service_names(*request.rules);
+    if (!drop_ins_fd_ || is_stale) {
+        // Without the names of services, drop-ins that are right would look as if nobody wanted
+        // them.
+        plan.actions.clear();
+    }
+    if (is_stale) {
+        plan.notes.push_back({enforce::NoteKind::unenforceable, "", "drop-ins",
+                              "the service manager cannot be asked: " + request.units.unreachable,
+                              {},
+                              {}});
+    }
+    const bool reloads = std::any_of(
+        plan.actions.begin(), plan.actions.end(),
+        [](const enforce::Action& action) { return action.kind == enforce::ActionKind::reload; });
+    plan.held = held_;
+    // Before anything is written: a daemon that is killed in between has its successor reload.
+    plan.held.reload_pending = reloads || held_.reload_pending;
+    carry_out(request, plan);
+    if (!reloads) {
+        finish();
+    } else if (request.dry_run) {
+        request.applied.outcomes.push_back({plan.actions.back(), std::nullopt});
+        finish();
+    } else {
+        reload();
+    }
+}
+
+void Enforcer::reload() {
+    manager_->reload([this](Result<void> done) {
+        enforce::Outcome& outcome = requests_.front().applied.outcomes.emplace_back();
+        outcome.action.kind = enforce::ActionKind::reload;
+        if (done) {
+            held_.reload_pending = false;
+            changed();
+        } else {
+            outcome.error = std::move(done.error());
+        }
+        finish();
+    });
+}
+
+void Enforcer::finish() {
+    loaded_ = drop_ins();
+    const Request request = std::move(requests_.front());
+    requests_.pop_front();
+    under_way_ = false;
+    if (!request.dry_run) {
+        last_ = request.applied;
+        log_applied(last_);
+    }
+    if (request.done) {
+        request.done(request.applied);
+    }
+    // Whoever was told may have asked for more.
+    if (!under_way_ && !requests_.empty()) {
+        start();
+    }
+}
+
+void Enforcer::on_cgroup_made(const event::CgroupMade& made, std::uint64_t event_ns) {
+    if (rules_->empty() || held_.cgroups.size() >= enforce::max_held_cgroups) {
+        return;
+    }
+    const auto has = [this](const std::string& unit) { return has_drop_in(unit); };
+    if (facts_.abi == 0) {
+        const policy::Subject subject = policy::subject_of_cgroup(made.path);
+        const policy::Rule* const rule = policy::match_cgroup(subject, *rules_);
+        if (rule != nullptr && rule->mode == PolicyMode::off && !held_.reload_pending &&
+            has(subject.unit)) {
+            enforce::HeldCgroup entry;
+            entry.id = made.id;
+            entry.mode = {PolicyMode::off, PolicyMode::off};
+            entry.rule = rule->name;
+            entry.since_ns = event_ns;
+            entry.fresh = true;
+            held_.cgroups[made.path] = std::move(entry);
+            changed();
+            forget_gone();
+        }
+        return;
+    }
+    if (!tree_) {
+        return;
+    }
+    const auto observed = enforce::observe_new_cgroup(*tree_, made.path, made.id, *rules_, has);
+    if (!observed) {
+        return;
+    }
+    const enforce::Plan plan =
+        enforce::plan_new_cgroup(*observed, held_, now_ns(CLOCK_BOOTTIME));
+    enforce::FileActuator actuator(*tree_, drop_ins_fd_.get());
+    enforce::Held result;
+    for (const enforce::Outcome& outcome : enforce::execute(plan, {}, actuator, result)) {
+        if (outcome.error) {
+            log::message(log::Level::warning, "rule {}: {}", outcome.action.rule,
+                         outcome.error->message());
+        }
+    }
+    if (const auto entry = result.cgroups.find(made.path); entry != result.cgroups.end()) {
+        // Only now is it known to be so.
+        entry->second.since_ns = now_ns(CLOCK_BOOTTIME);
+        held_.cgroups[made.path] = std::move(entry->second);
+        changed();
+        forget_gone();
+    }
+}
+
+enforce::Compliance Enforcer::check(const policy::Subject& subject,
+                                    const enforce::ProcessFacts& process) {
+    if (rules_->empty()) {
+        return {};
+    }
+    auto found = decisions_.find(process.cgroup);
+    if (found == decisions_.end()) {
+        if (decisions_.size() >= decisions_at_most) {
+            decisions_.clear();
+        }
+        found = decisions_.emplace(process.cgroup, policy::decide(process.cgroup, *rules_)).first;
+    }
+    return enforce::compliance(process, policy::match(subject, *rules_), found->second, held_,
+                               facts_);
+}
+
+void Enforcer::forget_gone() {
+    if (held_.cgroups.size() < forget_at_ || !tree_) {
+        return;
+    }
+    std::unordered_map<std::string, std::uint64_t> there;
+    const auto whole = tree_->walk([&](const enforce::CgroupVisit& visit) {
+        if (held_.cgroups.contains(visit.path)) {
+            there.emplace(visit.path, visit.id);
+        }
+    });
+    if (whole && *whole) {
+        std::erase_if(held_.cgroups, [&](const auto& entry) {
+            const auto found = there.find(entry.first);
+            return found == there.end() || found->second != entry.second.id;
+        });
+    }
+    forget_at_ = std::max(forget_at_least, held_.cgroups.size() * 2);
+}
+
+void Enforcer::changed() {
+    unsaved_ = true;
+    if (!is_on(save_)) {
+        start_timer(save_, save_delay_usec);
+    }
+}
+
+void Enforcer::save() {
+    if (!std::exchange(unsaved_, false) || !runtime_fd_) {
+        return;
+    }
+    if (const auto done = enforce::save_held(runtime_fd_.get(), held_); !done) {
+        log::message(log::Level::warning, "{} in {}", done.error().message(), places_.runtime);
+    }
+}
+
+void Enforcer::reloaded_by_somebody() {
+    if (enforce::needs_service_names(*rules_)) {
+        start_timer(replan_, replan_delay_usec);
+    }
+}
+
+int Enforcer::on_save(sd_event_source* /*source*/, std::uint64_t /*usec*/, void* self) noexcept {
+    try {
+        static_cast<Enforcer*>(self)->save();
+    } catch (const std::exception& error) {
+        log::write(log::Level::error, error.what());
+    }
+    return 0;
+}
+
+int Enforcer::on_replan(sd_event_source* /*source*/, std::uint64_t /*usec*/, void* self) noexcept {
+    try {
+        static_cast<Enforcer*>(self)->apply_again(false, {});
+    } catch (const std::exception& error) {
+        log::write(log::Level::error, error.what());
+    }
+    return 0;
+}
+
+} // namespace rseq::daemon

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "enforce/cgroup_tree.h"
+
+#include "core/escape.h"
+#include "core/file.h"
+#include "core/parse.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+namespace rseq::enforce {
+
+namespace {
+
+constexpr const char* file_name = "cgroup.rseq";
+/// More than the file ever has.
+constexpr std::size_t file_limit = 4096;
+
+/// The file of the cgroup relative to the root's directory; empty if the path is refused.
+std::string file_of(std::string_view path) {
+    if (!path.starts_with('/')) {
+        return {};
+    }
+    for (std::string_view rest = path.substr(1); !rest.empty();) {
+        const std::string_view name = take_until(rest, '/');
+        if (name.empty() || name == "." || name == "..") {
+            return {};
+        }
+    }
+    const std::string directory(path.substr(1));
+    return directory.empty() ? file_name : directory + "/" + file_name;
+}
+
+std::string shown(const std::string& path) {
+    return escape_untrusted(path);
+}
+
+struct CloseDir {
+    void operator()(DIR* dir) const { ::closedir(dir); }
+};
+using Dir = std::unique_ptr<DIR, CloseDir>;
+
+Dir open_dir(int parent_fd, const char* name) {
+    UniqueFd fd(::openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    Dir dir(fd ? ::fdopendir(fd.get()) : nullptr);
+    if (dir != nullptr) {
+        static_cast<void>(fd.release());
+    }
+    return dir;
+}
+
+class Walk {
+public:
+    Walk(const std::function<void(const CgroupVisit&)>& visit, const WalkLimits& limits)
+        : visit_(visit), limits_(limits) {}
+
+    /// Visits the directory at path_ and all below it.
+    void descend(DIR* dir, std::uint64_t id, std::size_t depth) {
+        if (depth > limits_.depth || visited_ == limits_.cgroups) {
+            whole_ = false;
+            return;
+        }
+        ++visited_;
+        const int fd = ::dirfd(dir);
+        visit_({path_.empty() ? root_path_ : path_, id, fd});
+        while (const dirent* const entry = ::readdir(dir)) {
+            const std::string_view name = entry->d_name;
+            if (entry->d_type != DT_DIR || name == "." || name == "..") {
+                continue;
+            }
+            if (const Dir below = open_dir(fd, entry->d_name)) {
+                const std::size_t length = path_.size();
+                path_ += '/';
+                path_ += name;
+                descend(below.get(), entry->d_ino, depth + 1);
+                path_.resize(length);
+            } else if (errno != ENOENT && errno != ENODEV) {
+                whole_ = false;
+            }
+        }
+    }
+
+    [[nodiscard]] bool whole() const { return whole_; }
+
+private:
+    const std::function<void(const CgroupVisit&)>& visit_;
+    const WalkLimits& limits_;
+    const std::string root_path_ = "/";
+    std::string path_;
+    std::size_t visited_ = 0;
+    bool whole_ = true;
+};
+
+} // namespace
+
+Result<CgroupTree> CgroupTree::mounted() {
+    for (const char* const path : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+        struct statfs what {};
+        if (::statfs(path, &what) == 0 && what.f_type == CGROUP2_SUPER_MAGIC) {
+            auto root = open_directory(path);
+            if (!root) {
+                return tl::unexpected<Error>(std::move(root.error()));
+            }
+            return CgroupTree(std::move(*root));
+        }
+    }
+    return fail(ENOTSUP, "no cgroup v2 hierarchy is mounted at /sys/fs/cgroup");
+}
+
+bool CgroupTree::has_policies() const {
+    return ::faccessat(root_.get(), file_name, F_OK, 0) == 0;
+}
+
+Result<bool> CgroupTree::walk(const std::function<void(const CgroupVisit&)>& visit,
+                              const WalkLimits& limits) const {
+    const Dir root = open_dir(root_.get(), ".");
+    struct stat status {};
+    if (root == nullptr || ::fstat(::dirfd(root.get()), &status) != 0) {
+        return fail_errno("cannot list the cgroups");
+    }
+    Walk walk(visit, limits);
+    walk.descend(root.get(), status.st_ino, 0);
+    return walk.whole();
+}
+
+Result<Policy> CgroupTree::policy(int dir_fd) {
+    const auto text = read_file(dir_fd, file_name, file_limit);
+    if (!text) {
+        return tl::unexpected<Error>(text.error());
+    }
+    return parse_cgroup_rseq(*text);
+}
+
+Result<Policy> CgroupTree::policy(const std::string& path) const {
+    const std::string file = file_of(path);
+    if (file.empty()) {
+        return fail(EINVAL, "not the path of a cgroup: " + shown(path));
+    }
+    const auto text = read_file(root_.get(), file.c_str(), file_limit);
+    if (!text) {
+        return fail(text.error().code, "cannot read cgroup.rseq of " + shown(path));
+    }
+    auto policy = parse_cgroup_rseq(*text);
+    if (!policy) {
+        return fail(policy.error().code, "cannot understand cgroup.rseq of " + shown(path));
+    }
+    return policy;
+}
+
+Result<void> CgroupTree::write(const std::string& path, const Setting& setting) const {
+    const std::string file = file_of(path);
+    if (file.empty()) {
+        return fail(EINVAL, "not the path of a cgroup: " + shown(path));
+    }
+    const UniqueFd fd(::openat(root_.get(), file.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+    const std::string line = to_line(setting) + "\n";
+    // The kernel takes a line whole or not at all.
+    if (!fd || ::write(fd.get(), line.data(), line.size()) < 0) {
+        return fail_errno("cannot write '" + to_line(setting) + "' to cgroup.rseq of " +
+                          shown(path));
+    }
+    return {};
+}
+
+bool is_gone(const Error& error) {
+    return error.code == ENOENT || error.code == ENODEV;
+}
+
+} // namespace rseq::enforce
