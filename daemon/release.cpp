@@ -2,7 +2,7 @@
 #include "daemon/release.h"
 
 #include "daemon/event_source.h"
-#include "verify/verify.h"
+#include "verify/classify.h"
 
 #include <cerrno>
 #include <cstdlib>
