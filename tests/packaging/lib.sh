@@ -7,7 +7,14 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=../../tools/lib.sh
 . "$here/../../tools/lib.sh"
 
-# What the packages in the folders depend on and is none of them: first alternatives, one a line.
+# The packages of a suite, with the test kernels if it is trixie: one build serves all tests. $2: the revision.
+build_packages() {
+    local flavours=()
+    [[ $1 != trixie ]] || flavours=(--flavour vm-amd64 --flavour tiny-amd64)
+    "$top/packaging/build" --suite "$1" --revision "$2" "${flavours[@]}"
+}
+
+# What the .deb files depend on and is none of them: first alternatives, one a line.
 foreign_dependencies() {
     local deb own=() name
     mapfile -t own < <(for deb in "$@"; do dpkg-deb -f "$deb" Package; done)
