@@ -22,6 +22,14 @@ std::string Diagnostic::text() const {
     return text;
 }
 
+std::string text_of(const Diagnostics& diagnostics) {
+    std::string text;
+    for (const Diagnostic& diagnostic : diagnostics) {
+        text += (text.empty() ? "" : "\n") + diagnostic.text();
+    }
+    return text;
+}
+
 Report::Report(std::string file, Diagnostics& diagnostics)
     : file_(std::move(file)), diagnostics_(diagnostics), earlier_(diagnostics.size()) {}
 

@@ -69,8 +69,8 @@ Compliance yes(const Rule* rule) {
 }
 
 /// On a kernel with cgroup.rseq.
-Compliance latched_policy(const ProcessFacts& process, const Asked& asked,
-                          const Policy& effective, const Held& held) {
+Compliance latched_policy(const ProcessFacts& process, const Asked& asked, const Policy& effective,
+                          const Held& held) {
     const Rule* const any = asked.mode != nullptr ? asked.mode : asked.slice;
     if (any == nullptr) {
         return {};
@@ -92,10 +92,10 @@ Compliance latched_policy(const ProcessFacts& process, const Asked& asked,
     const bool by_mode = latched.mode != expected.mode;
     const Rule* const rule = by_mode ? asked.mode : asked.slice;
     const bool less = latched.mode < expected.mode || latched.slice < expected.slice;
-    const Setting missing = latched.mode < expected.mode ? Setting(expected.mode)
-                                                         : Setting(expected.slice);
-    return no(less ? why_not(process, missing, held) : Reason::stricter, rule,
-              to_string(expected), to_string(latched));
+    const Setting missing =
+        latched.mode < expected.mode ? Setting(expected.mode) : Setting(expected.slice);
+    return no(less ? why_not(process, missing, held) : Reason::stricter, rule, to_string(expected),
+              to_string(latched));
 }
 
 /// On another kernel a filter of system calls can stand in for `off`, and nothing for the rest.
@@ -112,8 +112,7 @@ Compliance filtered(const ProcessFacts& process, const Asked& asked, const Polic
         return no(Reason::unenforceable, asked.mode, to_string(effective), "unknown");
     }
     const HeldCgroup* const entry = holder(process.cgroup, effective.mode, held);
-    const std::uint64_t since =
-        process.executed_ns != 0 ? process.executed_ns : process.started_ns;
+    const std::uint64_t since = process.executed_ns != 0 ? process.executed_ns : process.started_ns;
     const bool is_held = entry != nullptr && since >= entry->since_ns;
     if (is_held && process.mode == Mode::none) {
         return yes(asked.mode);
@@ -165,9 +164,8 @@ std::string Compliance::text() const {
 Compliance compliance(const ProcessFacts& process, const Rule* rule, const Decision& decision,
                       const Held& held, const KernelFacts& kernel) {
     const Asked asked = asked_by(decision);
-    Compliance policy = kernel.abi != 0
-                            ? latched_policy(process, asked, decision.effective, held)
-                            : filtered(process, asked, decision.effective, held);
+    Compliance policy = kernel.abi != 0 ? latched_policy(process, asked, decision.effective, held)
+                                        : filtered(process, asked, decision.effective, held);
     if (policy.verdict == Verdict::no || rule == nullptr || !rule->expect) {
         return policy;
     }
