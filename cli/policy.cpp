@@ -141,9 +141,25 @@ std::vector<snapshot::Process> members(std::vector<snapshot::Process> processes,
     return processes;
 }
 
-/// What is left of processes when everything is shown: those that rules are about.
-void drop_uninvolved(std::vector<snapshot::Process>& processes) {
-    std::erase_if(processes, [](const snapshot::Process& process) { return !process.compliant; });
+/// Leaves what is about the target: the answer for the root of the hierarchy is about everything.
+void narrow(Shown& shown, const Target& target) {
+    shown.everything = !target.pid && target.name == "/";
+    if (shown.everything) {
+        std::erase_if(shown.processes,
+                      [](const snapshot::Process& process) { return !process.compliant; });
+        return;
+    }
+    if (target.pid) {
+        std::erase_if(shown.target.held, [&](const enforce::HeldReport& held) {
+            return !is_within(shown.target.cgroup, held.cgroup);
+        });
+    }
+    if (shown.target.unit.empty()) {
+        shown.target.drop_ins.clear();
+        std::erase_if(shown.target.notes, [&](const enforce::NoteReport& note) {
+            return note.rule.empty() || note.rule != shown.target.rule;
+        });
+    }
 }
 
 std::optional<enforce::RuleReport> find_rule(const std::vector<enforce::RuleReport>& rules,
@@ -246,11 +262,9 @@ Exit run_show(const ReadOptions& options) {
         }
         return is_missing ? Exit::not_found : Exit::failure;
     }
-    const bool is_everything = target->name == "/";
-    if (is_everything) {
-        drop_uninvolved(shown->processes);
-    } else if (!target->pid && shown->target.rule.empty() && shown->processes.empty() &&
-               shown->target.drop_ins.empty() && shown->target.held.empty()) {
+    narrow(*shown, *target);
+    if (!shown->everything && !target->pid && shown->target.rule.empty() &&
+        shown->processes.empty() && shown->target.drop_ins.empty() && shown->target.held.empty()) {
         print_error(no_such(*target).context);
         return Exit::not_found;
     }

@@ -341,8 +341,7 @@ Json list_document(const Origin& origin, const std::vector<RuleReport>& rules) {
 
 std::string shown_to_text(const Shown& shown, bool legend, bool colour) {
     const Table::TextOptions options{.header = legend, .colour = colour};
-    const bool is_everything = shown.target.cgroup == "/" && shown.target.unit.empty();
-    std::string text = is_everything ? "" : heading(shown);
+    std::string text = shown.everything ? "" : heading(shown);
     const auto separate = [&] {
         text += text.empty() ? "" : "\n";
     };

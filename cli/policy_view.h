@@ -16,6 +16,8 @@ namespace rseq::cli {
 
 /// What `policy show` has found out.
 struct Shown {
+    /// Not one target: all that was written anywhere.
+    bool everything = false;
     enforce::TargetReport target;
     /// The rule of the target, as the list of rules has it.
     std::optional<enforce::RuleReport> rule;

@@ -213,10 +213,10 @@ Verb add_run(CLI::App& program) {
     CLI::App* verb = program.add_subcommand("run", "Run a command under a policy");
     add_mode_option(*verb, options->mode);
     add_slice_option(*verb, options->slice);
-    // What follows the command is the command's.
+    // From the first word that is no option on, all is the command's.
     verb->positionals_at_end(true);
     verb->add_option("COMMAND", options->command, "The command, and its arguments")
-        ->option_text("COMMAND [ARGUMENT]...");
+        ->option_text("[ARGUMENT]...");
     return {verb, [options] {
                 return run_command(*options);
             }};

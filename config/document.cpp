@@ -27,12 +27,6 @@ Position position_of(const YAML::Mark& mark) {
     return mark.is_null() ? Position{} : Position{mark.line + 1, mark.column + 1};
 }
 
-Position position_behind(std::string_view text) {
-    const auto lines = std::count(text.begin(), text.end(), '\n');
-    const std::size_t start = text.rfind('\n') + 1;
-    return {static_cast<int>(lines) + 1, static_cast<int>(text.size() - start) + 1};
-}
-
 /// Where the item that is missing in a list should be: yaml-cpp names what comes next instead,
 /// which blank lines and comments may separate from the dash.
 Position position_of_missing_item(std::string_view text, const YAML::Mark& next) {

@@ -279,7 +279,7 @@ private:
 
 void read_policy(const std::string& file, std::string_view text, Rules& rules,
                  Diagnostics& diagnostics) {
-    Report report(file, diagnostics);
+    Report report(file, text, diagnostics);
     const auto document = parse_document(text, report);
     if (!document) {
         return;

@@ -30,8 +30,15 @@ std::string text_of(const Diagnostics& diagnostics) {
     return text;
 }
 
-Report::Report(std::string file, Diagnostics& diagnostics)
-    : file_(std::move(file)), diagnostics_(diagnostics), earlier_(diagnostics.size()) {}
+Position position_behind(std::string_view text) {
+    const auto lines = std::count(text.begin(), text.end(), '\n');
+    const std::size_t start = text.rfind('\n') + 1;
+    return {static_cast<int>(lines) + 1, static_cast<int>(text.size() - start) + 1};
+}
+
+Report::Report(std::string file, std::string_view text, Diagnostics& diagnostics)
+    : file_(std::move(file)), end_(position_behind(text)), diagnostics_(diagnostics),
+      earlier_(diagnostics.size()) {}
 
 Report::~Report() {
     const auto first = diagnostics_.begin() + static_cast<std::ptrdiff_t>(earlier_);
@@ -51,6 +58,9 @@ void Report::error(Position at, std::string message, std::string hint) {
     if (count_ == max_errors_per_file) {
         message = "there are more errors than are shown";
         hint.clear();
+    }
+    if (std::tie(end_.line, end_.column) < std::tie(at.line, at.column)) {
+        at = end_;
     }
     if (count_ <= max_errors_per_file) {
         add_diagnostic(diagnostics_,

@@ -15,6 +15,9 @@ struct Position {
     int column = 1;
 };
 
+/// The place behind the last character of `text`.
+[[nodiscard]] Position position_behind(std::string_view text);
+
 /// More than a person would read, of one file and of all.
 inline constexpr std::size_t max_errors_per_file = 100;
 inline constexpr std::size_t max_errors = 1000;
@@ -23,10 +26,12 @@ inline constexpr std::size_t max_errors = 1000;
 void add_diagnostic(Diagnostics& diagnostics, Diagnostic diagnostic);
 
 /// Collects what is wrong in one file, the first max_errors_per_file of it. At the end of its life
-/// that is in the order of the lines.
+/// that is in the order of the lines. No place is behind the end of the file, where a parser may
+/// put what is missing.
 class Report {
 public:
-    Report(std::string file, Diagnostics& diagnostics);
+    /// `text` is what the file holds; it is not kept.
+    Report(std::string file, std::string_view text, Diagnostics& diagnostics);
     Report(const Report&) = delete;
     Report& operator=(const Report&) = delete;
     ~Report();
@@ -37,6 +42,7 @@ public:
 
 private:
     std::string file_;
+    Position end_;
     Diagnostics& diagnostics_;
     /// How many there were before this file.
     std::size_t earlier_;

@@ -47,7 +47,7 @@ void read_number_into(std::uint32_t& value, const Fields& fields, std::string_vi
 
 void read_settings(const std::string& file, std::string_view text, Settings& settings,
                    Diagnostics& diagnostics) {
-    Report report(file, diagnostics);
+    Report report(file, text, diagnostics);
     const auto document = parse_document(text, report);
     if (!document) {
         return;

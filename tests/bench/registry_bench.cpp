@@ -70,7 +70,7 @@ void short_life(benchmark::State& state) {
             benchmark::DoNotOptimize(registry.apply(event));
         }
     }
-    state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * life.size()));
+    state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(life.size()));
 }
 
 /// Registrations and unregistrations of all threads in turn.

@@ -16,7 +16,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <climits>
 #include <ctime>
 #include <functional>
 #include <string>
@@ -116,7 +115,13 @@ TEST_F(Prober, DoesNotInterruptAFutexWait) {
                       return static_cast<int>(
                           syscall(SYS_futex, word, FUTEX_WAIT, 0, nullptr, nullptr, 0));
                   },
-                  [&] { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0); }),
+                  // The thread may not have gone back to its wait yet, and a wake-up without a
+                  // waiter is lost.
+                  [&] {
+                      EXPECT_TRUE(eventually([&] {
+                          return syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0) == 1;
+                      }));
+                  }),
               0);
 }
 

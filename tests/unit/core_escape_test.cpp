@@ -10,6 +10,7 @@
 
 using rseq::escape_untrusted;
 using rseq::first_unprintable;
+using rseq::replace_invalid_utf8;
 using namespace std::string_literals;
 
 TEST(Escape, LeavesPrintableAsciiAlone) {

@@ -37,10 +37,11 @@ bool contains(const std::string& text, const std::string& part) {
 } // namespace
 
 TEST(RuleTable, HasWhatARuleAsksForAndHowFarItIsInForce) {
-    EXPECT_EQ(text_of(rule_table({mongod()}, true)),
-              "RULE    MATCH                MODE    SLICE  GLIBC  EXPECT  STATE     PROCESSES  FILE\n"
-              "mongod  unit=mongod.service  legacy  -      -      v1      enforced  3/1        "
-              "/etc/rseq-compat/policy.d/60-mongod.service.yaml:5\n");
+    EXPECT_EQ(
+        text_of(rule_table({mongod()}, true)),
+        "RULE    MATCH                MODE    SLICE  GLIBC  EXPECT  STATE     PROCESSES  FILE\n"
+        "mongod  unit=mongod.service  legacy  -      -      v1      enforced  3/1        "
+        "/etc/rseq-compat/policy.d/60-mongod.service.yaml:5\n");
     const Json row = rule_table({mongod()}, true).to_json().at(0);
     EXPECT_EQ(row, Json::parse(R"({"name": "mongod", "match": {"unit": "mongod.service"},
         "mode": "legacy", "slice": null, "glibc": null, "expect": "v1", "state": "enforced",
@@ -78,7 +79,8 @@ TEST(ShownPolicy, NamesTheRuleItsPlaceAndWhatWasWrittenWhere) {
     held.mode_before = "auto";
     held.rule = "mongod";
     shown.target.held = {held};
-    shown.target.drop_ins = {{"mongod.service", "/run/x.conf", "# ours\n[Service]\nExecStartPre=-+/h\n"}};
+    shown.target.drop_ins = {
+        {"mongod.service", "/run/x.conf", "# ours\n[Service]\nExecStartPre=-+/h\n"}};
     shown.target.notes = {{"partial", "/x", "cgroups", "too many", "mongod", "/etc/f", 5}};
     const std::string text = shown_to_text(shown, true, false);
     for (const char* const part :
@@ -121,7 +123,8 @@ TEST(Change, ShowsActionsFailuresAndWhatCannotBeHad) {
     reload.state = "failed";
     reload.error = "polkit\n: no";
     change.actions = {drop_in, reload};
-    change.notes = {{"unenforceable", "y*", "mode legacy", "unenforceable on this kernel", "y", "/f", 2}};
+    change.notes = {
+        {"unenforceable", "y*", "mode legacy", "unenforceable on this kernel", "y", "/f", 2}};
     EXPECT_EQ(change_to_text(change, true, false),
               "ACTION   TARGET     WANTED                         BEFORE  RULE  STATE\n"
               "drop-in  x.service  ExecStartPre=-+/h mode=legacy  -       x     done\n"
@@ -135,7 +138,8 @@ TEST(Change, ShowsActionsFailuresAndWhatCannotBeHad) {
 }
 
 TEST(CheckedFiles, AreListedWithTheirErrors) {
-    const Json document = check_document({"a.yaml"}, 0, {{"a.yaml", 3, 7, "what", ""}, {"b", 0, 0, "gone", "hint"}});
+    const Json document =
+        check_document({"a.yaml"}, 0, {{"a.yaml", 3, 7, "what", ""}, {"b", 0, 0, "gone", "hint"}});
     EXPECT_EQ(document.at("errors"), Json::parse(R"([
         {"file": "a.yaml", "line": 3, "column": 7, "message": "what", "hint": null},
         {"file": "b", "line": null, "column": null, "message": "gone", "hint": "hint"}])"));

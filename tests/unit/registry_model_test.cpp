@@ -229,4 +229,4 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"old", {.abi = false, .tells_group_dead = false}, false},
                     Case{"old_lossy", {.abi = false, .tells_group_dead = false}, true},
                     Case{"crowded", {.most_threads = 10, .highest_number = 12}, true}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& instance) { return std::string(instance.param.name); });
