@@ -37,13 +37,18 @@ _rseqctl() {
         'policy unset') options+=' -H --host --json --no-legend --no-pager' ;;
         'policy apply') options+=' --dry-run -H --host --json --no-legend --no-pager' ;;
         run)
-            # From the command on, whatever completes that.
-            if ((at + 1 < cword)) || [[ $prev == -- ]]; then
-                [[ $prev != -- ]] || at=$cword
-                [[ ${words[at]} != -- ]] || ((++at))
-                declare -F _command_offset >/dev/null && _command_offset "$at"
-                return
-            fi
+            # Behind the options and their values comes the command, with whatever arguments.
+            for ((++at; at < cword; ++at)); do
+                case ${words[at]} in
+                    --mode | --slice) ((++at)) ;;
+                    -?*) [[ ${words[at]} != -- ]] || verb='run --' ;;
+                    *)
+                        COMPREPLY=()
+                        compopt -o default 2>/dev/null
+                        return
+                        ;;
+                esac
+            done
             options+=' --mode --slice'
             ;;
         status)
@@ -86,7 +91,7 @@ _rseqctl() {
         *)
             if [[ -n $before ]]; then
                 return
-            elif [[ $cur == -* ]]; then
+            elif [[ $cur == -* && $verb != 'run --' ]]; then
                 candidates=${options// /$'\n'}
             elif [[ -z $verb ]]; then
                 candidates=$'status\nmonitor\nverify\npolicy\nrun'
@@ -96,7 +101,7 @@ _rseqctl() {
                 candidates=$(compgen -f -- "$cur")
             elif [[ $verb == 'policy set' || $verb == 'policy unset' ]]; then
                 candidates=$(_rseqctl_units "$program")
-            elif [[ $verb == run ]]; then
+            elif [[ $verb == run* ]]; then
                 candidates=$(compgen -c -- "$cur")
             elif [[ $verb == status || $verb == monitor || $verb == 'policy show' ]]; then
                 candidates=$(cd /proc && printf '%s\n' [1-9]*; _rseqctl_units "$program")

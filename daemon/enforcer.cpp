@@ -130,10 +130,17 @@ bool Enforcer::has_drop_in(const std::string& unit) const {
            found->second.find("[Service]") != std::string::npos;
 }
 
+/// The rules that will be in force when all calls that wait have been carried out.
+const std::shared_ptr<const Enforcer::Rules>& Enforcer::latest_rules() const {
+    const auto last = std::find_if(requests_.rbegin(), requests_.rend(),
+                                   [](const Request& request) { return !request.dry_run; });
+    return last == requests_.rend() ? rules_ : last->rules;
+}
+
 void Enforcer::apply(Rules rules, Done done) {
     Request request;
-    // The same rules are applied again.
-    const auto& latest = requests_.empty() ? rules_ : requests_.back().rules;
+    const auto& latest = latest_rules();
+    // The same ones are applied again.
     request.rules = *latest == rules ? latest : std::make_shared<const Rules>(std::move(rules));
     request.done = std::move(done);
     add(std::move(request));
@@ -141,8 +148,7 @@ void Enforcer::apply(Rules rules, Done done) {
 
 void Enforcer::apply_again(bool dry_run, Done done) {
     Request request;
-    // Those of a call that is still waiting, if there is one.
-    request.rules = requests_.empty() ? rules_ : requests_.back().rules;
+    request.rules = latest_rules();
     request.dry_run = dry_run;
     request.done = std::move(done);
     add(std::move(request));

@@ -99,6 +99,7 @@ private:
         enforce::Units units;
     };
 
+    [[nodiscard]] const std::shared_ptr<const Rules>& latest_rules() const;
     void add(Request request);
     void start();
     void apply_cgroups(Request& request);
