@@ -218,7 +218,8 @@ Result<Shown> show_here(const Target& target) {
     }
     Shown shown;
     std::string unit = target.name.starts_with('/') ? "" : enforce::complete_unit_name(target.name);
-    std::string cgroup = target.name.starts_with('/') ? target.name : enforce::usual_cgroup(unit);
+    std::string cgroup =
+        target.name.starts_with('/') ? target.name : enforce::usual_cgroup(unit, here->held);
     shown.processes = members(std::move(snapshot->processes), target, cgroup);
     if (target.pid && shown.processes.empty()) {
         return tl::unexpected<Error>(no_such(target));

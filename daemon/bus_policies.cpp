@@ -142,7 +142,9 @@ std::string cgroup_of(const std::string& unit, const State& state) {
             return enforce::own_cgroup(process->cgroup_path(), process->unit());
         }
     }
-    return enforce::usual_cgroup(unit);
+    static const enforce::Held nothing;
+    return enforce::usual_cgroup(unit,
+                                 state.enforcer != nullptr ? state.enforcer->held() : nothing);
 }
 
 std::int64_t realtime_offset_usec() {

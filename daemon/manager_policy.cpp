@@ -134,6 +134,7 @@ enforce::Compliance Manager::compliance_of(const registry::Process& process) {
     facts.latched = process.policy;
     facts.mode = process.mode();
     facts.executed_ns = process.executed_ns;
+    facts.moved = process.moved_since_exec;
     facts.started_ns = started_ns(process);
     return enforcer_->check(subject, facts);
 }
@@ -144,14 +145,15 @@ void Manager::note_for_policies(const registry::Change& change) {
         (!executed && change.kind != registry::ChangeKind::mode_changed)) {
         return;
     }
-    if (executed && !in_doubt_ && change.process->cgroup != nullptr &&
-        !is_nameless(change.process->exe_path()) &&
+    if (!in_doubt_ && change.process->cgroup != nullptr &&
+        !is_nameless(change.process->exe_path()) && !prepares_service(*change.process) &&
         !enforcer_->has_drop_in(change.process->unit().name)) {
         // It may be gone before the batch is over, and what matters most is known. Where a drop-in
         // holds the service, what was executed before that is of interest only if it stays.
         const enforce::Compliance compliance = compliance_of(*change.process);
+        const bool is_about_mode = compliance.reason == Reason::other_mode;
         if (compliance.verdict == Verdict::no && !may_change_soon(compliance) &&
-            compliance.reason != Reason::other_mode) {
+            is_about_mode != executed) {
             journal_.report_not_compliant(occurrence_of(*change.process), compliance,
                                           now_ns(CLOCK_BOOTTIME));
             touched_.erase(change.pid);

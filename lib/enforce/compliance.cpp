@@ -15,6 +15,9 @@ using policy::Rule;
 /// A policy is latched at the beginning of an execve(2), and the event comes at its end, when the
 /// program has been read.
 constexpr std::uint64_t exec_takes_ns = 50'000'000;
+/// The same on a machine that has to be waited for: there is no other way to be executed in a
+/// cgroup that is held, and not to be held.
+constexpr std::uint64_t exec_takes_at_most_ns = 10'000'000'000;
 
 /// What the rules ask of a process's cgroup: each with the rule, null if nothing is asked.
 struct Asked {
@@ -54,10 +57,12 @@ Reason why_not(const ProcessFacts& process, const Setting& setting, const Held& 
         return Reason::not_held;
     }
     // An execve(2) that nobody saw was before anybody looked.
-    if (process.executed_ns < entry->since_ns + exec_takes_ns) {
+    if (process.executed_ns <
+        entry->since_ns + (process.moved ? exec_takes_ns : exec_takes_at_most_ns)) {
         return entry->fresh && process.executed_ns != 0 ? Reason::lost_race : Reason::before_rule;
     }
-    return Reason::elsewhere;
+    // Where it has been all the time, somebody else must have let go of the cgroup.
+    return process.moved ? Reason::elsewhere : Reason::not_held;
 }
 
 Compliance no(Reason reason, const Rule* rule, std::string expected, std::string found) {

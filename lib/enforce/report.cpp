@@ -237,7 +237,15 @@ std::string own_cgroup(std::string_view path, const proc::Unit& unit) {
     return std::string(path.substr(0, end));
 }
 
-std::string usual_cgroup(const std::string& unit) {
+std::string usual_cgroup(const std::string& unit, const Held& held) {
+    const auto found =
+        std::find_if(held.cgroups.begin(), held.cgroups.end(), [&](const auto& entry) {
+            const proc::Unit one = proc::unit_of_cgroup(entry.first);
+            return one.display_name() == unit && own_cgroup(entry.first, one) == entry.first;
+        });
+    if (found != held.cgroups.end() && !unit.empty()) {
+        return found->first;
+    }
     if (unit.ends_with(".slice")) {
         std::string path = cgroup_of_unit(unit, "");
         path.pop_back();

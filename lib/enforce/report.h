@@ -136,8 +136,9 @@ struct Situation {
 /// The unit's own cgroup, of which `path` is a part, because one of its processes is there.
 [[nodiscard]] std::string own_cgroup(std::string_view path, const proc::Unit& unit);
 
-/// Where the unit's cgroup is if nobody has decided otherwise; empty where that cannot be said.
-[[nodiscard]] std::string usual_cgroup(const std::string& unit);
+/// Where the cgroup of a unit without processes is: that of its name that is held, otherwise where
+/// it would be if nobody has decided otherwise; empty where that cannot be said.
+[[nodiscard]] std::string usual_cgroup(const std::string& unit, const Held& held);
 
 /// The name of a unit as systemctl completes it: "mongod.service" of "mongod".
 [[nodiscard]] std::string complete_unit_name(const std::string& name);

@@ -186,10 +186,15 @@ TEST_F(TargetReportTest, HasTheNotesOfItsRuleAndOfItself) {
 TEST(Cgroups, OfAUnitAreWhereItsProcessesAreOrWhereTheyWouldBe) {
     const std::string path = "/a.slice/x.service/sub/y";
     EXPECT_EQ(own_cgroup(path, proc::unit_of_cgroup(path)), "/a.slice/x.service");
-    EXPECT_EQ(usual_cgroup("x.service"), "/system.slice/x.service");
-    EXPECT_EQ(usual_cgroup("a-b.slice"), "/a.slice/a-b.slice");
-    EXPECT_EQ(usual_cgroup("-.slice"), "/");
-    EXPECT_EQ(usual_cgroup("docker/0123"), "");
+    EXPECT_EQ(usual_cgroup("x.service", {}), "/system.slice/x.service");
+    EXPECT_EQ(usual_cgroup("a-b.slice", {}), "/a.slice/a-b.slice");
+    EXPECT_EQ(usual_cgroup("-.slice", {}), "/");
+    EXPECT_EQ(usual_cgroup("docker/0123", {}), "");
+    Held held;
+    held.cgroups["/a.slice/x.service/sub"] = {};
+    EXPECT_EQ(usual_cgroup("x.service", held), "/system.slice/x.service");
+    held.cgroups["/a.slice/x.service"] = {};
+    EXPECT_EQ(usual_cgroup("x.service", held), "/a.slice/x.service");
     EXPECT_EQ(complete_unit_name("x"), "x.service");
     EXPECT_EQ(complete_unit_name("x.socket"), "x.socket");
 }

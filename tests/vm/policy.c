@@ -291,7 +291,8 @@ static _Noreturn void journal(void) {
             die("recv");
         }
         for (ssize_t i = 0; i < size; ++i) {
-            entry[i] = entry[i] == '\n' ? '\t' : entry[i] == 0 ? '?' : entry[i];
+            // A value of several lines has its length before it.
+            entry[i] = entry[i] == '\n' ? '\t' : entry[i] < ' ' || entry[i] > '~' ? '?' : entry[i];
         }
         entry[size] = 0;
         printf("%s\n", entry);
