@@ -2,6 +2,7 @@
 #include "config/load.h"
 #include "daemon/log.h"
 #include "daemon/manager.h"
+#include "daemon/release.h"
 
 #include <CLI/CLI.hpp>
 
@@ -37,8 +38,11 @@ Exit run(int argc, char** argv) {
                      "rseq-compatd");
     Options options;
     bool only_check = false;
+    bool only_release = false;
     program.set_version_flag("--version", "rseq-compatd " RSEQ_VERSION);
     program.add_flag("--check", only_check, "Read the configuration, print its errors, and exit");
+    program.add_flag("--release", only_release,
+                     "Put back all that policies have changed, and exit");
     program.add_option("--root", options.config_root, "Read the configuration below this folder")
         ->option_text("DIR")
         ->check(CLI::ExistingDirectory);
@@ -56,6 +60,13 @@ Exit run(int argc, char** argv) {
     }
     if (only_check) {
         return check(options.config_root);
+    }
+    if (only_release) {
+        if (const auto released = release(options.places); !released) {
+            log::write(log::Level::error, released.error().message());
+            return Exit::failure;
+        }
+        return Exit::success;
     }
     auto loaded = config::load(options.config_root);
     if (!loaded) {

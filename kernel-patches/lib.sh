@@ -10,7 +10,7 @@ kernel_version=7.3
 patches=$here/$kernel_version
 kernel_cache=$cache/kernel
 suite=trixie-backports
-flavours=(vm-amd64 vm-debug-amd64 cloud-amd64 amd64)
+flavours=(vm-amd64 vm-debug-amd64 tiny-amd64 cloud-amd64 amd64)
 
 # The patches of the series in order, full paths, one a line; nothing if there is no series yet.
 series_patches() {
@@ -23,6 +23,15 @@ series_patches() {
         [[ -r $patches/$line ]] || fail "$patches/series: $line: no such patch"
         echo "$patches/$line"
     done <"$patches/series"
+}
+
+# What the release of a packaged flavour ends with: 7.3.4+deb13-rseq1-cloud-amd64. The test flavours that
+# are not built for a Debian have it in their fragments. $1: the flavour.
+local_version() {
+    case $1 in
+    vm-*) ;;
+    *) echo "+deb13-rseq$(<"$patches/build-number")-$1" ;;
+    esac
 }
 
 # What makes builds repeat, and go through the compiler cache, wherever the tree is. $1: the source.
