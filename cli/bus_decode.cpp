@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <climits>
-#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -24,52 +23,6 @@ constexpr std::size_t word_limit = 256;
 
 constexpr const char* process_type = "utbayaysss(uuuu)susss";
 constexpr const char* thread_type = "uuaysus";
-
-/// Reads the value of one member; true if it knows the name.
-using MemberReader = std::function<bool(std::string_view name, MessageReader& in)>;
-
-/// Reads a{sv}, whose members may come in any order.
-void read_members(MessageReader& in, const MemberReader& read) {
-    if (!in.enter('a', "{sv}")) {
-        in.refuse();
-        return;
-    }
-    while (in.enter('e', "sv")) {
-        const std::string name = in.string(word_limit);
-        if (!read(name, in)) {
-            in.skip("v");
-        }
-        in.leave();
-    }
-    in.leave();
-}
-
-/// Reads a variant that has to hold this type.
-template <class Read>
-auto variant(MessageReader& in, const char* type, Read read) {
-    if (!in.enter('v', type)) {
-        in.refuse();
-    }
-    auto value = read(in);
-    in.leave();
-    return value;
-}
-
-std::string variant_string(MessageReader& in, std::size_t limit) {
-    return variant(in, "s", [&](MessageReader& inner) { return inner.string(limit); });
-}
-
-std::uint32_t variant_u32(MessageReader& in) {
-    return variant(in, "u", [](MessageReader& inner) { return inner.u32(); });
-}
-
-std::int32_t variant_i32(MessageReader& in) {
-    return variant(in, "i", [](MessageReader& inner) { return inner.i32(); });
-}
-
-std::uint64_t variant_u64(MessageReader& in) {
-    return variant(in, "t", [](MessageReader& inner) { return inner.u64(); });
-}
 
 Availability availability_of(std::string_view word) {
     return word == "yes"  ? Availability::yes
@@ -137,7 +90,11 @@ Process read_process(MessageReader& in) {
     process.policy = parse_policy(in.string(word_limit));
     process.slice_enabled = in.u32();
     process.source = parse_evidence(in.string(word_limit)).value_or(Evidence::none);
-    in.skip("ss"); // whether a rule is kept to, and why not
+    const std::string verdict = in.string(word_limit);
+    if (verdict == "yes" || verdict == "no") {
+        process.compliant = verdict == "yes";
+    }
+    process.compliance_reason = in.string(clause_limit);
     return process;
 }
 

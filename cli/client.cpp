@@ -23,6 +23,8 @@ constexpr std::chrono::seconds local_limit{5};
 /// ssh may ask for a password, or whether this is the right host: as long as sd-bus would wait.
 constexpr std::chrono::seconds remote_connect_limit{90};
 constexpr std::chrono::microseconds remote_call_limit{std::chrono::seconds{30}};
+/// Somebody may have to find a password, and systemd to run all its generators.
+constexpr std::chrono::minutes change_limit{10};
 
 /// How many numbers are named in one call.
 constexpr std::size_t most_pids = 1024;
@@ -49,6 +51,25 @@ struct BusError {
             return {};
         }
         return " (" + std::string(message.substr(0, limit)) + ")";
+    }
+    /// Of a change: the errno, by the names that have one of their own.
+    [[nodiscard]] int code(int code) const {
+        return is("org.rseqcompat1.Error.BadConfiguration")          ? EINVAL
+               : is("org.rseqcompat1.Error.NoSuchPolicy")            ? ENOENT
+               : is("org.rseqcompat1.Error.PolicyConflict")          ? EEXIST
+               : is(SD_BUS_ERROR_ACCESS_DENIED)                      ? EACCES
+               : is(SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED) ? EACCES
+                                                                     : code;
+    }
+    /// Of a change: what the daemon says is whole. That of others begins with who was asked.
+    [[nodiscard]] std::string text(const std::string& asked, int code) const {
+        constexpr std::size_t limit = 65536; // all errors of all files
+        const bool is_its_own = error.message != nullptr && *error.message != 0 &&
+                                !is(SD_BUS_ERROR_NO_REPLY) && !is(SD_BUS_ERROR_TIMEOUT) &&
+                                !is(SD_BUS_ERROR_SERVICE_UNKNOWN) &&
+                                !is(SD_BUS_ERROR_NAME_HAS_NO_OWNER);
+        return is_its_own ? std::string(std::string_view(error.message).substr(0, limit))
+                          : Error{code, "cannot ask " + asked}.message();
     }
 };
 
@@ -145,8 +166,28 @@ Result<Message> Client::ask(const Method& method, const Append& append) {
     return fail(-done, "cannot ask " + name() + error.words(-done));
 }
 
-Result<Message> Client::ask_daemon(const char* member, const Append& append) {
+Result<Message> Client::call(const char* member, const Append& append) {
     return ask({owner_.c_str(), object_path, manager, member}, append);
+}
+
+Result<Message> Client::change(const char* member, const Append& append) {
+    sd_bus_message* created = nullptr;
+    int done = sd_bus_message_new_method_call(bus_.get(), &created, owner_.c_str(), object_path,
+                                              manager, member);
+    const Message call(created);
+    done = done < 0 ? done : sd_bus_message_set_auto_start(created, 0);
+    done = done < 0 ? done : sd_bus_message_set_allow_interactive_authorization(created, 1);
+    done = done < 0 ? done : append(created);
+    BusError error;
+    sd_bus_message* received = nullptr;
+    const auto limit = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(change_limit).count());
+    done = done < 0 ? done : sd_bus_call(bus_.get(), created, limit, &error.error, &received);
+    Message reply(received);
+    if (done >= 0) {
+        return reply;
+    }
+    return fail(error.code(-done), error.text(name(), -done));
 }
 
 /// Learns who has the daemon's name, and what the daemon says of itself.
@@ -166,7 +207,7 @@ Result<void> Client::introduce() {
 
 Result<snapshot::Snapshot> Client::snapshot(bool threads, bool kernel_threads) {
     auto processes =
-        ask_daemon("ListProcesses", [&](sd_bus_message* call) {
+        call("ListProcesses", [&](sd_bus_message* call) {
             return sd_bus_message_append(call, "a{sv}", 1, "kernel_threads", "b",
                                          static_cast<int>(kernel_threads));
         }).and_then([](const Message& reply) { return decode_processes(reply.get()); });
@@ -195,19 +236,18 @@ Result<snapshot::Snapshot> Client::snapshot(bool threads, bool kernel_threads) {
 
 Result<void> Client::add_threads(std::span<const std::uint32_t> pids,
                                  std::vector<snapshot::Process>& processes) {
-    return ask_daemon("ListThreads",
-                      [&](sd_bus_message* call) {
-                          return sd_bus_message_append_array(call, 'u', pids.data(),
-                                                             pids.size_bytes());
-                      })
+    return call("ListThreads",
+                [&](sd_bus_message* call) {
+                    return sd_bus_message_append_array(call, 'u', pids.data(), pids.size_bytes());
+                })
         .and_then([&](const Message& reply) { return decode_threads(reply.get(), processes); });
 }
 
 Result<void> Client::check_process(pid_t pid) {
-    return ask_daemon("GetProcess",
-                      [&](sd_bus_message* call) {
-                          return sd_bus_message_append(call, "u", static_cast<std::uint32_t>(pid));
-                      })
+    return call("GetProcess",
+                [&](sd_bus_message* call) {
+                    return sd_bus_message_append(call, "u", static_cast<std::uint32_t>(pid));
+                })
         .map([](const Message&) {})
         .map_error([&](Error error) {
             return error.code == ESRCH ? Error{ESRCH, "process " + std::to_string(pid) + where_}
@@ -224,7 +264,7 @@ Result<void> Client::subscribe(const std::vector<EventKind>& kinds) {
                    return sd_bus_message_append_basic(call, 's', rule.c_str());
                })
         .and_then([&](const Message&) {
-            return ask_daemon("Subscribe", [&](sd_bus_message* call) {
+            return call("Subscribe", [&](sd_bus_message* call) {
                 int done = sd_bus_message_open_container(call, 'a', "s");
                 for (const EventKind kind : kinds) {
                     const std::string word(to_string(kind));

@@ -46,6 +46,15 @@ public:
     Result<snapshot::Snapshot> snapshot(bool threads, bool kernel_threads);
     /// Fails with ESRCH if there is no such process.
     Result<void> check_process(pid_t pid);
+    /// Appends the arguments of a call; a negative errno if that fails.
+    using Append = std::function<int(sd_bus_message* call)>;
+    /// Calls a method of the daemon that only reads.
+    Result<Message> call(const char* member, const Append& append);
+    /// Calls one that changes something. polkit may have a password asked for first, and systemd
+    /// may read all of its files: this waits for minutes. The context of an error says all, in as
+    /// many lines as the daemon has to say. Codes: EINVAL, ENOENT and EEXIST for the errors
+    /// BadConfiguration, NoSuchPolicy and PolicyConflict, EACCES if polkit says no.
+    Result<Message> change(const char* member, const Append& append);
     /// From now on next() waits for events of these kinds.
     Result<void> subscribe(const std::vector<EventKind>& kinds);
     /// Waits without end, until `output` is closed at its other end too. Fails if the connection
@@ -64,10 +73,7 @@ private:
     Result<void> wait_until_ready();
     Result<void> introduce();
     struct Method;
-    /// Appends the arguments of a call; a negative errno if that fails.
-    using Append = std::function<int(sd_bus_message* call)>;
     Result<Message> ask(const Method& method, const Append& append);
-    Result<Message> ask_daemon(const char* member, const Append& append);
     Result<void> add_threads(std::span<const std::uint32_t> pids,
                              std::vector<snapshot::Process>& processes);
     Result<std::optional<Notice>> read(sd_bus_message* message);

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <utility>
 
 namespace rseq::cli {
 
@@ -31,6 +32,14 @@ std::string MessageReader::string(std::size_t limit) {
         return {};
     }
     return text;
+}
+
+std::optional<std::string> MessageReader::next_string(std::size_t limit) {
+    if (!ok_ || sd_bus_message_at_end(message_, 0) != 0) {
+        return std::nullopt;
+    }
+    std::string text = string(limit);
+    return ok_ ? std::optional(std::move(text)) : std::nullopt;
 }
 
 std::string MessageReader::bytes(std::size_t limit) {
@@ -66,6 +75,22 @@ void MessageReader::skip(const char* type) {
 
 void MessageReader::refuse() {
     ok_ = false;
+}
+
+void read_members(MessageReader& in, const MemberReader& read) {
+    constexpr std::size_t name_limit = 256;
+    if (!in.enter('a', "{sv}")) {
+        in.refuse();
+        return;
+    }
+    while (in.enter('e', "sv")) {
+        const std::string name = in.string(name_limit);
+        if (!read(name, in)) {
+            in.skip("v");
+        }
+        in.leave();
+    }
+    in.leave();
 }
 
 Result<void> MessageReader::finish(const std::string& what) const {

@@ -7,8 +7,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace rseq::cli {
 
@@ -36,6 +39,8 @@ public:
     pid_t id_or_none();
     /// A string `s`, of at most `limit` bytes.
     std::string string(std::size_t limit);
+    /// The next one of an array of strings; nothing at its end, and after a failure.
+    std::optional<std::string> next_string(std::size_t limit);
     /// An array of bytes `ay`, of at most `limit` bytes.
     std::string bytes(std::size_t limit);
 
@@ -65,5 +70,53 @@ private:
     sd_bus_message* message_;
     bool ok_ = true;
 };
+
+/// Reads the value of one member; true if it knows the name.
+using MemberReader = std::function<bool(std::string_view name, MessageReader& in)>;
+
+/// Reads a{sv}, whose members may come in any order. Those that `read` does not know are passed
+/// over.
+void read_members(MessageReader& in, const MemberReader& read);
+
+/// Reads a variant that has to hold this type.
+template <class Read>
+auto variant(MessageReader& in, const char* type, Read read) {
+    if (!in.enter('v', type)) {
+        in.refuse();
+    }
+    auto value = read(in);
+    in.leave();
+    return value;
+}
+
+inline std::string variant_string(MessageReader& in, std::size_t limit) {
+    return variant(in, "s", [&](MessageReader& inner) { return inner.string(limit); });
+}
+
+inline std::uint32_t variant_u32(MessageReader& in) {
+    return variant(in, "u", [](MessageReader& inner) { return inner.u32(); });
+}
+
+inline std::int32_t variant_i32(MessageReader& in) {
+    return variant(in, "i", [](MessageReader& inner) { return inner.i32(); });
+}
+
+inline std::uint64_t variant_u64(MessageReader& in) {
+    return variant(in, "t", [](MessageReader& inner) { return inner.u64(); });
+}
+
+/// Reads an array of structures with these members, one by one.
+template <class Read>
+void read_rows(MessageReader& in, const std::string& members, Read read) {
+    if (!in.enter('a', ("(" + members + ")").c_str())) {
+        in.refuse();
+        return;
+    }
+    while (in.enter('r', members.c_str())) {
+        read(in);
+        in.leave();
+    }
+    in.leave();
+}
 
 } // namespace rseq::cli

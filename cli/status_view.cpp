@@ -18,13 +18,6 @@ using snapshot::Snapshot;
 
 constexpr int status_schema_version = 1;
 
-Cell mode_cell(Mode mode) {
-    const Style style = mode == Mode::mixed     ? Style::warning
-                        : mode == Mode::unknown ? Style::dim
-                                                : Style::plain;
-    return Cell::word(to_string(mode), style);
-}
-
 Cell unit_cell(const proc::Unit& unit) {
     return unit.manager == proc::Manager::none ? Cell::none()
                                                : Cell::untrusted(unit.display_name());
@@ -49,13 +42,9 @@ Cell slice_cell(const Process& process) {
     return cell;
 }
 
-Cell policy_cell(const std::optional<Policy>& policy) {
-    if (!policy) {
-        return Cell::none();
-    }
-    Cell cell = Cell::word(to_string(*policy));
-    cell.json = {{"mode", to_string(policy->mode)}, {"slice", to_string(policy->slice)}};
-    return cell;
+Cell reason_cell(const Process& process) {
+    return process.compliance_reason.empty() ? Cell::none()
+                                             : Cell::untrusted(process.compliance_reason);
 }
 
 Cell source_cell(Evidence source) {
@@ -87,13 +76,43 @@ std::string_view remedy(const Origin& origin) {
                 : "run as root, or --probe for processes of your own";
 }
 
+} // namespace
+
+Cell mode_cell(Mode mode) {
+    const Style style = mode == Mode::mixed     ? Style::warning
+                        : mode == Mode::unknown ? Style::dim
+                                                : Style::plain;
+    return Cell::word(to_string(mode), style);
+}
+
+Cell policy_cell(const std::optional<Policy>& policy) {
+    if (!policy) {
+        return Cell::none();
+    }
+    Cell cell = Cell::word(to_string(*policy));
+    cell.json = {{"mode", to_string(policy->mode)}, {"slice", to_string(policy->slice)}};
+    return cell;
+}
+
+Cell compliant_cell(const Process& process) {
+    if (!process.compliant) {
+        return Cell::none();
+    }
+    if (*process.compliant) {
+        return Cell::word("yes");
+    }
+    Cell cell = Cell::word("no", Style::warning);
+    if (!process.compliance_reason.empty()) {
+        cell.text += " (" + escape_untrusted(process.compliance_reason) + ")";
+    }
+    return cell;
+}
+
 Json origin_to_json(const Origin& origin) {
     return {{"program", origin.asked == Asked::daemon ? "rseq-compatd" : "rseqctl"},
             {"version", origin.version},
             {"host", origin.host.empty() ? Json(nullptr) : Json(origin.host)}};
 }
-
-} // namespace
 
 std::string origin_to_text(const Origin& origin) {
     if (origin.asked != Asked::daemon) {
@@ -114,6 +133,8 @@ Table process_table(const std::vector<Process>& processes) {
                  {"SLICE", "slice"},
                  {"", "slice_enabled"},
                  {"POLICY", "policy"},
+                 {"COMPLIANT", "compliant"},
+                 {"", "compliance_reason"},
                  {"SOURCE", "source"}});
     for (const Process& process : processes) {
         table.add({Cell::number(process.key.pid), Cell::number(process.key.start_ticks),
@@ -121,7 +142,7 @@ Table process_table(const std::vector<Process>& processes) {
                    process.cgroup.empty() ? Cell::none() : Cell::untrusted(process.cgroup),
                    mode_cell(process.mode()), counts_cell(process.threads), slice_cell(process),
                    Cell::number(process.slice_enabled), policy_cell(process.policy),
-                   source_cell(process.source)});
+                   compliant_cell(process), reason_cell(process), source_cell(process.source)});
     }
     return table;
 }

@@ -5,6 +5,7 @@
 #include "snapshot/snapshot.h"
 #include "table/table.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,13 @@ struct Origin {
     std::string version; ///< of the program that read the kernel: the daemon, or rseqctl; untrusted
     std::string host;    ///< [USER@]HOST; empty for this machine
 };
+
+[[nodiscard]] Json origin_to_json(const Origin& origin);
+
+// Cells that more than one table has.
+[[nodiscard]] Cell mode_cell(Mode mode);
+[[nodiscard]] Cell policy_cell(const std::optional<Policy>& policy);
+[[nodiscard]] Cell compliant_cell(const snapshot::Process& process);
 
 /// The line below those of the kernel.
 [[nodiscard]] std::string origin_to_text(const Origin& origin);

@@ -10,10 +10,14 @@ namespace rseq::cli {
 /// Exit statuses of rseqctl, as rseqctl(1) documents them.
 enum class Exit : int {
     success = 0,
-    failure = 1,   ///< something went wrong; `verify`: a guarantee is lost
-    usage = 2,     ///< the command line makes no sense
-    unknown = 3,   ///< `verify`: it cannot be said
-    not_found = 4, ///< a process or unit that was named does not exist
+    failure = 1,          ///< something went wrong; `verify`: a guarantee is lost
+    usage = 2,            ///< the command line makes no sense
+    unknown = 3,          ///< `verify`: it cannot be said
+    not_found = 4,        ///< a process, a unit or its rule that was named does not exist
+    unenforceable = 5,    ///< `policy`: what a rule asks for cannot be had
+    not_run = 125,        ///< `run`: the command was not executed
+    not_executable = 126, ///< `run`: the command could not be executed
+    no_command = 127,     ///< `run`: there is no such command
 };
 
 /// One verb of the command line: its parser, and what runs when it was given.
@@ -26,5 +30,7 @@ struct Verb {
 Verb add_status(CLI::App& program);
 Verb add_monitor(CLI::App& program);
 Verb add_verify(CLI::App& program);
+Verb add_policy(CLI::App& program);
+Verb add_run(CLI::App& program);
 
 } // namespace rseq::cli

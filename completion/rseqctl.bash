@@ -14,15 +14,43 @@ _rseqctl() {
     # A unit such as getty@tty1.service is one word, and so is --json=short.
     _get_comp_words_by_ref -n '=:@' cur prev words cword
 
-    local options='-h --help' verb='' word
-    for word in "${words[@]:1:cword-1}"; do
-        if [[ $word != -* ]]; then
-            verb=$word
+    local options='-h --help' verb='' at=0 word
+    for ((at = 1; at < cword; ++at)); do
+        word=${words[at]}
+        if [[ $word == -* ]]; then
+            continue
+        elif [[ $verb == policy ]]; then
+            verb+=" $word"
             break
         fi
+        verb=$word
+        [[ $verb == policy ]] || break
     done
     case $verb in
         '') options+=' --version' ;;
+        policy) ;;
+        'policy list' | 'policy show') options+=' --direct -H --host --json --no-legend --no-pager' ;;
+        'policy check') options+=' --json --no-legend --no-pager' ;;
+        'policy set')
+            options+=' --mode --slice --glibc --expect --runtime -H --host --json --no-legend --no-pager'
+            ;;
+        'policy unset') options+=' -H --host --json --no-legend --no-pager' ;;
+        'policy apply') options+=' --dry-run -H --host --json --no-legend --no-pager' ;;
+        run)
+            # Behind the options and their values comes the command, with whatever arguments.
+            for ((++at; at < cword; ++at)); do
+                case ${words[at]} in
+                    --mode | --slice) ((++at)) ;;
+                    -?*) [[ ${words[at]} != -- ]] || verb='run --' ;;
+                    *)
+                        COMPREPLY=()
+                        compopt -o default 2>/dev/null
+                        return
+                        ;;
+                esac
+            done
+            options+=' --mode --slice'
+            ;;
         status)
             options+=' --threads --mode --unit --direct --probe --all -H --host'
             options+=' --json --no-legend --no-pager'
@@ -42,12 +70,18 @@ _rseqctl() {
     local candidates=''
     case $option in
         --json) candidates=$'short\npretty\noff' ;;
+        --slice) candidates=$'allow\ndeny' ;;
+        --glibc) candidates=$'on\noff' ;;
+        --expect) candidates=$'none\nv1\nv2' ;;
         --mode | --kind)
             if [[ $cur == *,* ]]; then
                 before+=${cur%,*},
                 cur=${cur##*,}
             fi
             candidates=$'v1\nv2\nmixed\nnone\nunknown'
+            if [[ $verb == run || $verb == policy* ]]; then
+                candidates=$'auto\nlegacy\noff'
+            fi
             if [[ $option == --kind ]]; then
                 candidates=$'registration\nunregistration\nrefusal\npolicy\nviolation\nexec\nexit\nslice'
             fi
@@ -57,11 +91,19 @@ _rseqctl() {
         *)
             if [[ -n $before ]]; then
                 return
-            elif [[ $cur == -* ]]; then
+            elif [[ $cur == -* && $verb != 'run --' ]]; then
                 candidates=${options// /$'\n'}
             elif [[ -z $verb ]]; then
-                candidates=$'status\nmonitor\nverify'
-            elif [[ $verb == status || $verb == monitor ]]; then
+                candidates=$'status\nmonitor\nverify\npolicy\nrun'
+            elif [[ $verb == policy ]]; then
+                candidates=$'list\nshow\ncheck\nset\nunset\napply'
+            elif [[ $verb == 'policy check' ]]; then
+                candidates=$(compgen -f -- "$cur")
+            elif [[ $verb == 'policy set' || $verb == 'policy unset' ]]; then
+                candidates=$(_rseqctl_units "$program")
+            elif [[ $verb == run* ]]; then
+                candidates=$(compgen -c -- "$cur")
+            elif [[ $verb == status || $verb == monitor || $verb == 'policy show' ]]; then
                 candidates=$(cd /proc && printf '%s\n' [1-9]*; _rseqctl_units "$program")
             fi
             ;;

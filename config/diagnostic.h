@@ -24,4 +24,7 @@ struct Diagnostic {
 
 using Diagnostics = std::vector<Diagnostic>;
 
+/// The text of all of them, a line for each, without an end of line behind the last.
+[[nodiscard]] std::string text_of(const Diagnostics& diagnostics);
+
 } // namespace rseq::config

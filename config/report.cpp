@@ -22,6 +22,14 @@ std::string Diagnostic::text() const {
     return text;
 }
 
+std::string text_of(const Diagnostics& diagnostics) {
+    std::string text;
+    for (const Diagnostic& diagnostic : diagnostics) {
+        text += (text.empty() ? "" : "\n") + diagnostic.text();
+    }
+    return text;
+}
+
 Position position_behind(std::string_view text) {
     const auto lines = std::count(text.begin(), text.end(), '\n');
     const std::size_t start = text.rfind('\n') + 1;

@@ -127,14 +127,6 @@ Result<void> make_folder(const std::string& path) {
     return {};
 }
 
-std::string lines_of(const Diagnostics& diagnostics) {
-    std::string text;
-    for (const Diagnostic& diagnostic : diagnostics) {
-        text += "\n" + diagnostic.text();
-    }
-    return text;
-}
-
 /// A change that has not been made: this file with that text, or without it.
 struct Change {
     std::string path;
@@ -145,7 +137,9 @@ struct Change {
 Loaded<std::vector<policy::Rule>> rules_after(const std::string& root, const Change& change) {
     Diagnostics diagnostics;
     std::vector<std::string> paths = find_fragments(root, folder, diagnostics);
-    const auto name_of = [](const std::string& path) { return path.substr(path.rfind('/') + 1); };
+    const auto name_of = [](const std::string& path) {
+        return path.substr(path.rfind('/') + 1);
+    };
     const std::string name = name_of(change.path);
     const auto before = [&](const std::string& path, const std::string& other) {
         return name_of(path) < other;
@@ -253,14 +247,15 @@ std::string policy_file_name(const std::string& unit) {
 
 std::string policy_file_text(const std::string& unit, const std::string& name,
                              const UnitPolicy& policy) {
-    std::string text = "# Written by `rseqctl policy set`, which keeps no comments. It may be edited, "
-                       "or removed\n# with `rseqctl policy unset " +
-                       unit +
-                       "`; rseq-compat.yaml(5) explains it.\n"
-                       "version: 1\n"
-                       "rules:\n"
-                       "  - name: " +
-                       in_quotes(name) + "\n    match: { unit: " + in_quotes(unit) + " }\n";
+    std::string text =
+        "# Written by `rseqctl policy set`, which keeps no comments. It may be edited, "
+        "or removed\n# with `rseqctl policy unset " +
+        unit +
+        "`; rseq-compat.yaml(5) explains it.\n"
+        "version: 1\n"
+        "rules:\n"
+        "  - name: " +
+        in_quotes(name) + "\n    match: { unit: " + in_quotes(unit) + " }\n";
     const auto line = [&](const char* key, std::string_view value) {
         text += "    " + std::string(key) + ": " + std::string(value) + "\n";
     };
@@ -310,8 +305,8 @@ Result<std::string> set_policy(const std::string& root, const std::string& unit,
     const Change change{path, policy_file_text(full, rule_name, merge(policy, *earlier))};
     const auto rules = rules_after(root, change);
     if (!rules) {
-        return fail(EINVAL, "not set, because there are errors in the policies:" +
-                                lines_of(rules.error()));
+        return fail(EINVAL, "not set, because there are errors in the policies:\n" +
+                                text_of(rules.error()));
     }
     if (auto first = check_precedence(*rules, full, path); !first) {
         return tl::unexpected<Error>(std::move(first.error()));
@@ -344,8 +339,8 @@ Result<std::vector<std::string>> unset_policy(const std::string& root, const std
             return tl::unexpected<Error>(earlier.error());
         }
         if (const auto rules = rules_after(root, {path, std::nullopt}); !rules) {
-            return fail(EINVAL, "not removed, because there are errors in the other policies:" +
-                                    lines_of(rules.error()));
+            return fail(EINVAL, "not removed, because there are errors in the other policies:\n" +
+                                    text_of(rules.error()));
         }
         if (auto done = *earlier ? remove(*locked, path) : Result<void>(); !done) {
             return tl::unexpected<Error>(std::move(done.error()));

@@ -25,8 +25,8 @@ struct UnitPolicy {
 /// Where a policy is kept: /etc, or /run until the next boot.
 enum class Lifetime { permanent, runtime };
 
-/// Name of the file for a unit: "60-mongod.service.yaml". Characters that names of units do not have
-/// are written as `\xHH`.
+/// Name of the file for a unit: "60-mongod.service.yaml". Characters that names of units do not
+/// have are written as `\xHH`.
 [[nodiscard]] std::string policy_file_name(const std::string& unit);
 
 /// The text of the file: something that a person can read and edit. `unit` is as UnitPattern takes
@@ -40,7 +40,8 @@ enum class Lifetime { permanent, runtime };
 /// The file is there as a whole or not at all, and only if all files together are a configuration
 /// without errors and the rule is the one that decides for the unit. Two callers at once do not
 /// lose each other's changes. Fails, and leaves everything as it was:
-/// - EINVAL: the unit or the policy cannot be, or there are errors in the configuration: all of them
+/// - EINVAL: the unit or the policy cannot be, or there are errors in the configuration: all of
+/// them
 ///   are in the text;
 /// - EEXIST: a rule before this one decides for the unit, or the file was written by a person and
 ///   has something else in it, or /etc has a file that hides the one in /run;
@@ -49,8 +50,8 @@ enum class Lifetime { permanent, runtime };
 Result<std::string> set_policy(const std::string& root, const std::string& unit,
                                const UnitPolicy& policy, Lifetime lifetime);
 
-/// Removes what set_policy() wrote for a unit, in /etc and in /run, and returns the paths. Fails with
-/// ENOENT if there is nothing, and as set_policy().
+/// Removes what set_policy() wrote for a unit, in /etc and in /run, and returns the paths. Fails
+/// with ENOENT if there is nothing, and as set_policy().
 Result<std::vector<std::string>> unset_policy(const std::string& root, const std::string& unit);
 
 } // namespace rseq::config

@@ -146,9 +146,8 @@ int BusManager::get_process(sd_bus_message* call, sd_bus_error* /*error*/) {
         if (process == nullptr) {
             return no_such_process(served, pid);
         }
-        return callers_.reply(served, caller, [&](BusWriter& out) {
-            write_process_by_name(out, state_, *process);
-        });
+        return callers_.reply(
+            served, caller, [&](BusWriter& out) { write_process_by_name(out, state_, *process); });
     });
 }
 

@@ -14,6 +14,7 @@ namespace rseq::daemon {
 #define RSEQ_DBUS_ACTION "(sayssssuss)"
 #define RSEQ_DBUS_NOTE "(sayssssu)"
 #define RSEQ_DBUS_HELD "(ayssssst)"
+#define RSEQ_DBUS_DROP_IN "(sss)"
 
 /// The array of all rules.
 void write_policies(BusWriter& out, const State& state);

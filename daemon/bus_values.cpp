@@ -212,7 +212,8 @@ void write_process_by_name(BusWriter& out, const State& state, const registry::P
     text_entry(out, "compliance", described.compliance);
     text_entry(out, "reason", described.reason);
     bytes_entry(out, "exe", process.exe_path());
-    out.entry("refusals", "a" RSEQ_DBUS_REFUSAL, [&] { write_refusals(out, state.registry, process); });
+    out.entry("refusals", "a" RSEQ_DBUS_REFUSAL,
+              [&] { write_refusals(out, state.registry, process); });
     out.close();
 }
 

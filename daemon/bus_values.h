@@ -20,8 +20,7 @@ namespace rseq::daemon {
 void write_process(BusWriter& out, const State& state, const registry::Process& process);
 /// All that GetProcess tells, as an `a{sv}`.
 void write_process_by_name(BusWriter& out, const State& state, const registry::Process& process);
-void write_thread(BusWriter& out, const registry::Process& process,
-                  const registry::Thread& thread);
+void write_thread(BusWriter& out, const registry::Process& process, const registry::Thread& thread);
 /// Writes nothing if the occurrence is no violation.
 void write_violation(BusWriter& out, const Occurrence& occurrence);
 /// The arguments of an `Event` signal.

@@ -84,14 +84,6 @@ bool is_on(const EventSource& timer) {
 
 } // namespace
 
-bool Applied::complete() const {
-    return std::none_of(outcomes.begin(), outcomes.end(),
-                        [](const auto& outcome) { return outcome.error.has_value(); }) &&
-           std::none_of(notes.begin(), notes.end(), [](const enforce::Note& note) {
-               return note.kind == enforce::NoteKind::unenforceable;
-           });
-}
-
 Enforcer::Enforcer(sd_event* loop, const KernelFacts& facts,
                    std::optional<enforce::CgroupTree> tree, EnforcerPlaces places)
     : loop_(loop), facts_(facts), tree_(std::move(tree)), places_(std::move(places)),
@@ -138,18 +130,34 @@ bool Enforcer::has_drop_in(const std::string& unit) const {
            found->second.find("[Service]") != std::string::npos;
 }
 
+/// The rules that will be in force when all calls that wait have been carried out.
+const std::shared_ptr<const Enforcer::Rules>& Enforcer::latest_rules() const {
+    const auto last = std::find_if(requests_.rbegin(), requests_.rend(),
+                                   [](const Request& request) { return !request.dry_run; });
+    return last == requests_.rend() ? rules_ : last->rules;
+}
+
 void Enforcer::apply(Rules rules, Done done) {
     Request request;
-    request.rules = std::make_shared<const Rules>(std::move(rules));
+    const auto& latest = latest_rules();
+    // The same ones are applied again.
+    request.rules = *latest == rules ? latest : std::make_shared<const Rules>(std::move(rules));
     request.done = std::move(done);
     add(std::move(request));
 }
 
 void Enforcer::apply_again(bool dry_run, Done done) {
     Request request;
-    // Those of a call that is still waiting, if there is one.
-    request.rules = requests_.empty() ? rules_ : requests_.back().rules;
+    request.rules = latest_rules();
     request.dry_run = dry_run;
+    request.done = std::move(done);
+    add(std::move(request));
+}
+
+void Enforcer::plan(Rules rules, Done done) {
+    Request request;
+    request.rules = std::make_shared<const Rules>(std::move(rules));
+    request.dry_run = true;
     request.done = std::move(done);
     add(std::move(request));
 }
@@ -157,7 +165,9 @@ void Enforcer::apply_again(bool dry_run, Done done) {
 void Enforcer::add(Request request) {
     request.applied.dry_run = request.dry_run;
     if (requests_.size() >= requests_at_most) {
-        request.applied.notes.push_back({enforce::NoteKind::unenforceable, "", "policies",
+        request.applied.notes.push_back({enforce::NoteKind::unenforceable,
+                                         "",
+                                         "policies",
                                          "too many changes are waiting for the service manager",
                                          {},
                                          {}});
@@ -196,11 +206,12 @@ void Enforcer::apply_cgroups(Request& request) {
         enforce::observe_cgroups(*tree_, *request.rules, held_,
                                  [this](const std::string& unit) { return has_drop_in(unit); });
     if (!observed) {
-        request.applied.notes.push_back({enforce::NoteKind::unenforceable, "/", "cgroups",
-                                         observed.error().message(), {}, {}});
+        request.applied.notes.push_back(
+            {enforce::NoteKind::unenforceable, "/", "cgroups", observed.error().message(), {}, {}});
         return;
     }
-    enforce::Plan plan = enforce::plan_cgroups(*observed, held_, now_ns(CLOCK_BOOTTIME), request.again);
+    enforce::Plan plan =
+        enforce::plan_cgroups(*observed, held_, now_ns(CLOCK_BOOTTIME), request.again);
     carry_out(request, plan);
     forget_at_ = std::max(forget_at_least, held_.cgroups.size() * 2);
 }
@@ -303,25 +314,27 @@ void Enforcer::ask_for_facts() {
 void Enforcer::apply_units() {
     Request& request = requests_.front();
     loaded_ = drop_ins();
-    enforce::Plan plan =
-        enforce::plan_units(*request.rules, loaded_, request.units, facts_, held_.reload_pending,
-                            places_.hold_program);
-    const bool is_stale = !request.units.unreachable.empty() &&
-                          enforce::needs_service_names(*request.rules);
+    enforce::Plan plan = enforce::plan_units(*request.rules, loaded_, request.units, facts_,
+                                             held_.reload_pending, places_.hold_program);
+    const bool is_stale =
+        !request.units.unreachable.empty() && enforce::needs_service_names(*request.rules);
     if (!drop_ins_fd_ || is_stale) {
         // Without the names of services, drop-ins that are right would look as if nobody wanted
         // them.
         plan.actions.clear();
     }
     if (is_stale) {
-        plan.notes.push_back({enforce::NoteKind::unenforceable, "", "drop-ins",
+        plan.notes.push_back({enforce::NoteKind::unenforceable,
+                              "",
+                              "drop-ins",
                               "the service manager cannot be asked: " + request.units.unreachable,
                               {},
                               {}});
     }
-    const bool reloads = std::any_of(
-        plan.actions.begin(), plan.actions.end(),
-        [](const enforce::Action& action) { return action.kind == enforce::ActionKind::reload; });
+    const bool reloads =
+        std::any_of(plan.actions.begin(), plan.actions.end(), [](const enforce::Action& action) {
+            return action.kind == enforce::ActionKind::reload;
+        });
     plan.held = held_;
     // Before anything is written: a daemon that is killed in between has its successor reload.
     plan.held.reload_pending = reloads || held_.reload_pending;
@@ -372,7 +385,9 @@ void Enforcer::on_cgroup_made(const event::CgroupMade& made, std::uint64_t event
     if (rules_->empty() || held_.cgroups.size() >= enforce::max_held_cgroups) {
         return;
     }
-    const auto has = [this](const std::string& unit) { return has_drop_in(unit); };
+    const auto has = [this](const std::string& unit) {
+        return has_drop_in(unit);
+    };
     if (facts_.abi == 0) {
         const policy::Subject subject = policy::subject_of_cgroup(made.path);
         const policy::Rule* const rule = policy::match_cgroup(subject, *rules_);
@@ -397,8 +412,7 @@ void Enforcer::on_cgroup_made(const event::CgroupMade& made, std::uint64_t event
     if (!observed) {
         return;
     }
-    const enforce::Plan plan =
-        enforce::plan_new_cgroup(*observed, held_, now_ns(CLOCK_BOOTTIME));
+    const enforce::Plan plan = enforce::plan_new_cgroup(*observed, held_, now_ns(CLOCK_BOOTTIME));
     enforce::FileActuator actuator(*tree_, drop_ins_fd_.get());
     enforce::Held result;
     for (const enforce::Outcome& outcome : enforce::execute(plan, {}, actuator, result)) {

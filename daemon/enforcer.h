@@ -12,6 +12,7 @@
 #include "enforce/drop_in.h"
 #include "enforce/held.h"
 #include "enforce/plan.h"
+#include "enforce/report.h"
 #include "policy/match.h"
 
 #include <cstdint>
@@ -32,16 +33,7 @@ struct EnforcerPlaces {
     std::string hold_program = RSEQ_HOLD_PROGRAM;
 };
 
-/// What came of applying the rules.
-struct Applied {
-    bool dry_run = false;
-    /// In the order in which they were taken, or would be; the reload comes last.
-    std::vector<enforce::Outcome> outcomes;
-    std::vector<enforce::Note> notes;
-
-    /// Whether something failed, or cannot be had.
-    [[nodiscard]] bool complete() const;
-};
+using enforce::Applied;
 
 /// Keeps cgroups and units to the rules, remembers what it wrote, and tells who complies. What it
 /// wrote stays when it is gone.
@@ -67,12 +59,15 @@ public:
     /// The same with the rules that there are, or only the plan of it.
     void apply_again(bool dry_run, Done done);
 
+    /// What applying these rules would do. Nothing is changed, and the rules stay what they are.
+    void plan(Rules rules, Done done);
+
     /// To be called for each cgroup that is made, as soon as possible: writes what its rule asks
     /// for. `event_ns`: CLOCK_BOOTTIME of the event.
     void on_cgroup_made(const event::CgroupMade& made, std::uint64_t event_ns);
 
-    /// Whether a process complies, by the rules that there are now. The rule is valid until the next
-    /// apply().
+    /// Whether a process complies, by the rules that there are now. The rule is valid until the
+    /// next apply().
     [[nodiscard]] enforce::Compliance check(const policy::Subject& subject,
                                             const enforce::ProcessFacts& process);
 
@@ -104,6 +99,7 @@ private:
         enforce::Units units;
     };
 
+    [[nodiscard]] const std::shared_ptr<const Rules>& latest_rules() const;
     void add(Request request);
     void start();
     void apply_cgroups(Request& request);

@@ -75,8 +75,8 @@ Result<void> hold(const std::vector<enforce::Setting>& settings) {
         const bool is_so = mode != nullptr ? policy->mode == *mode
                                            : policy->slice == std::get<PolicySlice>(setting);
         if (!is_so) {
-            return fail(EBUSY, "somebody else has changed '" + enforce::to_line(setting) +
-                                   "' of " + escape_untrusted(*path));
+            return fail(EBUSY, "somebody else has changed '" + enforce::to_line(setting) + "' of " +
+                                   escape_untrusted(*path));
         }
     }
     return {};

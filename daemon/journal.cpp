@@ -175,10 +175,9 @@ JournalFields journal_entry_configuration(std::string_view errors) {
 JournalFields journal_entry_not_compliant(const Occurrence& process,
                                           const enforce::Compliance& compliance) {
     const std::string reason = compliance.text();
-    JournalFields fields =
-        entry(message_id::not_compliant, priority_warning,
-              fmt::format("{} does not comply with the rule {}: {}", who(process),
-                          compliance.rule->name, reason));
+    JournalFields fields = entry(message_id::not_compliant, priority_warning,
+                                 fmt::format("{} does not comply with the rule {}: {}",
+                                             who(process), compliance.rule->name, reason));
     add_victim(fields, process);
     fields.push_back(fmt::format("RSEQ_MODE={}", to_string(process.mode)));
     fields.push_back("RSEQ_REASON=" + reason);

@@ -65,9 +65,9 @@ Result<std::unique_ptr<Manager>> Manager::start(config::Configuration configurat
     std::unique_ptr<Manager> manager(
         new Manager(std::move(configuration), std::move(options), EventLoop(loop),
                     proc::ProcReader(std::move(*root)), std::move(facts)));
-    for (const auto step : {&Manager::attach_signals, &Manager::attach_timers,
-                            &Manager::attach_trace, &Manager::attach_enforcer,
-                            &Manager::attach_bus}) {
+    for (const auto step :
+         {&Manager::attach_signals, &Manager::attach_timers, &Manager::attach_trace,
+          &Manager::attach_enforcer, &Manager::attach_bus}) {
         if (auto done = (manager.get()->*step)(); !done) {
             return tl::unexpected<Error>(std::move(done.error()));
         }
@@ -231,10 +231,7 @@ Result<void> Manager::reload(Enforcer::Done done) {
             }
         });
     } else {
-        std::string text;
-        for (const config::Diagnostic& diagnostic : loaded.error()) {
-            text += (text.empty() ? "" : "\n") + diagnostic.text();
-        }
+        std::string text = config::text_of(loaded.error());
         journal_.report_configuration(text);
         result = fail(EINVAL, std::move(text));
     }

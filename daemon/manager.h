@@ -70,6 +70,8 @@ private:
 
     // manager_policy.cpp
     void attach_policies(BusHooks& hooks);
+    /// What applying the policies of the files, as they are now, would do. As reload().
+    Result<void> plan_policies(Enforcer::Done done);
     void note_for_policies(const registry::Change& change);
     /// Looks whether the processes that executed something, or changed their mode, comply.
     void check_touched();

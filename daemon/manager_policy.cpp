@@ -2,14 +2,10 @@
 // How the manager keeps processes to the rules: what the enforcer is told, and who does not comply.
 #include "config/write.h"
 #include "core/escape.h"
-#include "core/file.h"
-#include "core/parse.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/manager.h"
 
-#include <fmt/format.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <map>
@@ -28,21 +24,6 @@ using enforce::Verdict;
 
 /// More than a batch has; whoever is left out shows as not compliant, and is only not reported.
 constexpr std::size_t touched_at_most = 65536;
-constexpr std::size_t status_limit = 65536;
-
-/// The effective user of a process.
-std::optional<uid_t> uid_of(pid_t pid) {
-    const std::string path = fmt::format("/proc/{}/status", pid);
-    const auto text = read_file(AT_FDCWD, path.c_str(), status_limit);
-    const auto line = text ? value_of_key(*text, "Uid") : std::nullopt;
-    if (!line) {
-        return std::nullopt;
-    }
-    // real, effective, saved, file system
-    std::string_view rest = *line;
-    take_until(rest, '\t');
-    return parse_number<uid_t>(take_until(rest, '\t'));
-}
 
 std::uint64_t started_ns(const registry::Process& process) {
     static const auto ticks = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
@@ -76,8 +57,8 @@ Result<void> Manager::attach_enforcer() {
     } else if (state_.facts.abi != 0) {
         log::write(log::Level::warning, mounted.error().message());
     }
-    enforcer_ = std::make_unique<Enforcer>(loop_.get(), state_.facts, std::move(tree),
-                                           options_.places);
+    enforcer_ =
+        std::make_unique<Enforcer>(loop_.get(), state_.facts, std::move(tree), options_.places);
     state_.enforcer = enforcer_.get();
     state_.compliance = [this](const registry::Process& process) {
         return compliance_of(process);
@@ -89,8 +70,13 @@ Result<void> Manager::attach_enforcer() {
 
 void Manager::attach_policies(BusHooks& hooks) {
     hooks.apply_policies = [this](bool dry_run, const PolicyDone& done) {
-        enforcer_->apply_again(dry_run,
-                               [done](const Applied& applied) { done(PolicyChange{{}, applied}); });
+        const Enforcer::Done tell = [done](const Applied& applied) {
+            done(PolicyChange{{}, applied});
+        };
+        const auto read = dry_run ? plan_policies(tell) : reload(tell);
+        if (!read) {
+            done(tl::unexpected<Error>(read.error()));
+        }
     };
     const auto reload_for = [this](std::vector<std::string> files, const PolicyDone& done) {
         log::message(log::Level::notice, "policies changed by D-Bus: {}",
@@ -102,8 +88,7 @@ void Manager::attach_policies(BusHooks& hooks) {
             done(tl::unexpected<Error>(loaded.error()));
         }
     };
-    hooks.set_policy = [this, reload_for](const std::string& unit,
-                                          const config::UnitPolicy& policy,
+    hooks.set_policy = [this, reload_for](const std::string& unit, const config::UnitPolicy& policy,
                                           config::Lifetime lifetime, const PolicyDone& done) {
         if (auto file = config::set_policy(options_.config_root, unit, policy, lifetime)) {
             reload_for({std::move(*file)}, done);
@@ -120,6 +105,15 @@ void Manager::attach_policies(BusHooks& hooks) {
     };
 }
 
+Result<void> Manager::plan_policies(Enforcer::Done done) {
+    auto loaded = config::load(options_.config_root);
+    if (!loaded) {
+        return fail(EINVAL, config::text_of(loaded.error()));
+    }
+    enforcer_->plan(std::move(loaded->rules), std::move(done));
+    return {};
+}
+
 enforce::Compliance Manager::compliance_of(const registry::Process& process) {
     if (process.kernel_thread || enforcer_->rules().empty()) {
         return {};
@@ -131,13 +125,16 @@ enforce::Compliance Manager::compliance_of(const registry::Process& process) {
     subject.exe = process.exe_path();
     subject.comm = process.comm.view();
     if (enforcer_->needs_uid()) {
-        subject.uid = uid_of(process.pid);
+        auto dir = proc_.open(process.pid);
+        const auto uid = dir ? dir->effective_uid() : fail(dir.error().code, {});
+        subject.uid = uid ? std::optional(*uid) : std::nullopt;
     }
     enforce::ProcessFacts facts;
     facts.cgroup = process.cgroup_path();
     facts.latched = process.policy;
     facts.mode = process.mode();
     facts.executed_ns = process.executed_ns;
+    facts.moved = process.moved_since_exec;
     facts.started_ns = started_ns(process);
     return enforcer_->check(subject, facts);
 }
@@ -148,14 +145,15 @@ void Manager::note_for_policies(const registry::Change& change) {
         (!executed && change.kind != registry::ChangeKind::mode_changed)) {
         return;
     }
-    if (executed && !in_doubt_ && change.process->cgroup != nullptr &&
-        !is_nameless(change.process->exe_path()) &&
+    if (!in_doubt_ && change.process->cgroup != nullptr &&
+        !is_nameless(change.process->exe_path()) && !prepares_service(*change.process) &&
         !enforcer_->has_drop_in(change.process->unit().name)) {
         // It may be gone before the batch is over, and what matters most is known. Where a drop-in
         // holds the service, what was executed before that is of interest only if it stays.
         const enforce::Compliance compliance = compliance_of(*change.process);
+        const bool is_about_mode = compliance.reason == Reason::other_mode;
         if (compliance.verdict == Verdict::no && !may_change_soon(compliance) &&
-            compliance.reason != Reason::other_mode) {
+            is_about_mode != executed) {
             journal_.report_not_compliant(occurrence_of(*change.process), compliance,
                                           now_ns(CLOCK_BOOTTIME));
             touched_.erase(change.pid);

@@ -180,15 +180,14 @@ public:
 
     void list_services(Answer<std::vector<std::string>> answer) override {
         auto names = std::make_shared<std::vector<std::string>>();
-        call(
-            {"ListUnitFilesByPatterns", manager, manager_path, call_timeout_usec}, add_patterns,
-            [this, names, answer](Result<sd_bus_message*> reply) {
-                if (!reply || !take_names(*reply, "(ss)", *names)) {
-                    answer(tl::unexpected<Error>(unexpected(reply)));
-                    return;
-                }
-                list_loaded(names, answer);
-            });
+        call({"ListUnitFilesByPatterns", manager, manager_path, call_timeout_usec}, add_patterns,
+             [this, names, answer](Result<sd_bus_message*> reply) {
+                 if (!reply || !take_names(*reply, "(ss)", *names)) {
+                     answer(tl::unexpected<Error>(unexpected(reply)));
+                     return;
+                 }
+                 list_loaded(names, answer);
+             });
     }
 
     void ask(const std::vector<std::string>& services, Answer<Facts> answer) override {
@@ -336,8 +335,8 @@ private:
             return result;
         }
         // Without a subscriber there are no signals; nothing depends on the answer.
-        return ::sd_bus_call_method_async(bus, nullptr, service, manager_path, manager,
-                                          "Subscribe", nullptr, nullptr, "");
+        return ::sd_bus_call_method_async(bus, nullptr, service, manager_path, manager, "Subscribe",
+                                          nullptr, nullptr, "");
     }
 
     void call(const Method& method, Append append, Reply reply) {

@@ -56,8 +56,7 @@ Result<void> FileActuator::perform(const Action& action) {
     return fail(EINVAL, "a reload is not an action on files");
 }
 
-std::vector<Outcome> execute(const Plan& plan, const Held& before, Actuator& actuator,
-                             Held& held) {
+std::vector<Outcome> execute(const Plan& plan, const Held& before, Actuator& actuator, Held& held) {
     held = plan.held;
     std::vector<Outcome> outcomes;
     outcomes.reserve(plan.actions.size());

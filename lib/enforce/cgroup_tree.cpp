@@ -22,22 +22,23 @@ namespace rseq::enforce {
 namespace {
 
 constexpr const char* file_name = "cgroup.rseq";
+constexpr const char* members_name = "cgroup.procs";
 /// More than the file ever has.
 constexpr std::size_t file_limit = 4096;
 
-/// The file of the cgroup relative to the root's directory; empty if the path is refused.
-std::string file_of(std::string_view path) {
+/// A file of the cgroup relative to the root's directory; empty if the path is refused.
+std::string file_of(std::string_view path, const std::string& name = file_name) {
     if (!path.starts_with('/')) {
         return {};
     }
     for (std::string_view rest = path.substr(1); !rest.empty();) {
-        const std::string_view name = take_until(rest, '/');
-        if (name.empty() || name == "." || name == "..") {
+        const std::string_view component = take_until(rest, '/');
+        if (component.empty() || component == "." || component == "..") {
             return {};
         }
     }
     const std::string directory(path.substr(1));
-    return directory.empty() ? file_name : directory + "/" + file_name;
+    return directory.empty() ? name : directory + "/" + name;
 }
 
 std::string shown(const std::string& path) {
@@ -167,6 +168,35 @@ Result<void> CgroupTree::write(const std::string& path, const Setting& setting) 
     if (!fd || ::write(fd.get(), line.data(), line.size()) < 0) {
         return fail_errno("cannot write '" + to_line(setting) + "' to cgroup.rseq of " +
                           shown(path));
+    }
+    return {};
+}
+
+Result<void> CgroupTree::make(const std::string& path, mode_t mode) const {
+    if (file_of(path).empty()) {
+        return fail(EINVAL, "not the path of a cgroup: " + shown(path));
+    }
+    if (::mkdirat(root_.get(), path.c_str() + 1, mode) != 0) {
+        return fail_errno("cannot make the cgroup " + shown(path));
+    }
+    return {};
+}
+
+Result<void> CgroupTree::remove(const std::string& path) const {
+    if (file_of(path).empty()) {
+        return fail(EINVAL, "not the path of a cgroup: " + shown(path));
+    }
+    if (::unlinkat(root_.get(), path.c_str() + 1, AT_REMOVEDIR) != 0) {
+        return fail_errno("cannot remove the cgroup " + shown(path));
+    }
+    return {};
+}
+
+Result<void> CgroupTree::enter(const std::string& path) const {
+    const std::string file = file_of(path, members_name);
+    const UniqueFd fd(::openat(root_.get(), file.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd || ::write(fd.get(), "0", 1) < 0) {
+        return fail_errno("cannot enter the cgroup " + shown(path));
     }
     return {};
 }

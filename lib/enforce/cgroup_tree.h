@@ -6,6 +6,8 @@
 #include "core/unique_fd.h"
 #include "enforce/setting.h"
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -33,15 +35,15 @@ class CgroupTree {
 public:
     explicit CgroupTree(UniqueFd root) : root_(std::move(root)) {}
 
-    /// The hierarchy of this machine: at /sys/fs/cgroup, or below it on a hybrid machine. Fails with
-    /// ENOTSUP if neither is a cgroup v2.
+    /// The hierarchy of this machine: at /sys/fs/cgroup, or below it on a hybrid machine. Fails
+    /// with ENOTSUP if neither is a cgroup v2.
     static Result<CgroupTree> mounted();
 
     /// Whether this kernel has cgroup.rseq.
     [[nodiscard]] bool has_policies() const;
 
-    /// Calls `visit` for every directory, parents before what is in them. A directory that goes away
-    /// meanwhile is left out. Returns whether these were all.
+    /// Calls `visit` for every directory, parents before what is in them. A directory that goes
+    /// away meanwhile is left out. Returns whether these were all.
     Result<bool> walk(const std::function<void(const CgroupVisit&)>& visit,
                       const WalkLimits& limits = {}) const;
 
@@ -52,6 +54,12 @@ public:
 
     /// Writes one line; the errors of docs/ABI.md, and ENOENT and ENODEV as above.
     [[nodiscard]] Result<void> write(const std::string& path, const Setting& setting) const;
+
+    /// Makes a cgroup, removes an empty one (EBUSY: something is in it), and moves this process
+    /// into one.
+    [[nodiscard]] Result<void> make(const std::string& path, mode_t mode) const;
+    [[nodiscard]] Result<void> remove(const std::string& path) const;
+    [[nodiscard]] Result<void> enter(const std::string& path) const;
 
 private:
     UniqueFd root_;

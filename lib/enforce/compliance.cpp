@@ -15,6 +15,9 @@ using policy::Rule;
 /// A policy is latched at the beginning of an execve(2), and the event comes at its end, when the
 /// program has been read.
 constexpr std::uint64_t exec_takes_ns = 50'000'000;
+/// The same on a machine that has to be waited for: there is no other way to be executed in a
+/// cgroup that is held, and not to be held.
+constexpr std::uint64_t exec_takes_at_most_ns = 10'000'000'000;
 
 /// What the rules ask of a process's cgroup: each with the rule, null if nothing is asked.
 struct Asked {
@@ -54,10 +57,12 @@ Reason why_not(const ProcessFacts& process, const Setting& setting, const Held& 
         return Reason::not_held;
     }
     // An execve(2) that nobody saw was before anybody looked.
-    if (process.executed_ns < entry->since_ns + exec_takes_ns) {
+    if (process.executed_ns <
+        entry->since_ns + (process.moved ? exec_takes_ns : exec_takes_at_most_ns)) {
         return entry->fresh && process.executed_ns != 0 ? Reason::lost_race : Reason::before_rule;
     }
-    return Reason::elsewhere;
+    // Where it has been all the time, somebody else must have let go of the cgroup.
+    return process.moved ? Reason::elsewhere : Reason::not_held;
 }
 
 Compliance no(Reason reason, const Rule* rule, std::string expected, std::string found) {
@@ -69,8 +74,8 @@ Compliance yes(const Rule* rule) {
 }
 
 /// On a kernel with cgroup.rseq.
-Compliance latched_policy(const ProcessFacts& process, const Asked& asked,
-                          const Policy& effective, const Held& held) {
+Compliance latched_policy(const ProcessFacts& process, const Asked& asked, const Policy& effective,
+                          const Held& held) {
     const Rule* const any = asked.mode != nullptr ? asked.mode : asked.slice;
     if (any == nullptr) {
         return {};
@@ -92,10 +97,10 @@ Compliance latched_policy(const ProcessFacts& process, const Asked& asked,
     const bool by_mode = latched.mode != expected.mode;
     const Rule* const rule = by_mode ? asked.mode : asked.slice;
     const bool less = latched.mode < expected.mode || latched.slice < expected.slice;
-    const Setting missing = latched.mode < expected.mode ? Setting(expected.mode)
-                                                         : Setting(expected.slice);
-    return no(less ? why_not(process, missing, held) : Reason::stricter, rule,
-              to_string(expected), to_string(latched));
+    const Setting missing =
+        latched.mode < expected.mode ? Setting(expected.mode) : Setting(expected.slice);
+    return no(less ? why_not(process, missing, held) : Reason::stricter, rule, to_string(expected),
+              to_string(latched));
 }
 
 /// On another kernel a filter of system calls can stand in for `off`, and nothing for the rest.
@@ -112,8 +117,7 @@ Compliance filtered(const ProcessFacts& process, const Asked& asked, const Polic
         return no(Reason::unenforceable, asked.mode, to_string(effective), "unknown");
     }
     const HeldCgroup* const entry = holder(process.cgroup, effective.mode, held);
-    const std::uint64_t since =
-        process.executed_ns != 0 ? process.executed_ns : process.started_ns;
+    const std::uint64_t since = process.executed_ns != 0 ? process.executed_ns : process.started_ns;
     const bool is_held = entry != nullptr && since >= entry->since_ns;
     if (is_held && process.mode == Mode::none) {
         return yes(asked.mode);
@@ -165,9 +169,8 @@ std::string Compliance::text() const {
 Compliance compliance(const ProcessFacts& process, const Rule* rule, const Decision& decision,
                       const Held& held, const KernelFacts& kernel) {
     const Asked asked = asked_by(decision);
-    Compliance policy = kernel.abi != 0
-                            ? latched_policy(process, asked, decision.effective, held)
-                            : filtered(process, asked, decision.effective, held);
+    Compliance policy = kernel.abi != 0 ? latched_policy(process, asked, decision.effective, held)
+                                        : filtered(process, asked, decision.effective, held);
     if (policy.verdict == Verdict::no || rule == nullptr || !rule->expect) {
         return policy;
     }

@@ -40,9 +40,11 @@ struct ProcessFacts {
     std::string cgroup;            ///< path
     std::optional<Policy> latched; ///< nothing if not known
     Mode mode = Mode::unknown;
-    /// CLOCK_BOOTTIME of the execve(2) that its program comes from, also if a parent called it; 0 if
-    /// nobody saw it.
+    /// CLOCK_BOOTTIME of the execve(2) that its program comes from, also if a parent called it; 0
+    /// if nobody saw it.
     std::uint64_t executed_ns = 0;
+    /// Whether it may have come to its cgroup after that.
+    bool moved = true;
     std::uint64_t started_ns = 0; ///< of the process itself; 0 if not known
 };
 

@@ -55,8 +55,7 @@ struct CloseDir {
 
 Result<UniqueFd> open_folder(int root_fd, const std::string& unit) {
     const std::string name = unit + std::string(folder_suffix);
-    UniqueFd fd(
-        ::openat(root_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    UniqueFd fd(::openat(root_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd) {
         return fail_errno("cannot open the folder of drop-ins " + escape_untrusted(name));
     }

@@ -188,8 +188,8 @@ Result<Held> parse_held(std::string_view text) {
     if (text.size() > max_held_bytes) {
         return malformed("it is too long");
     }
-    const Json document = is_deep(text) ? Json(Json::value_t::discarded)
-                                        : Json::parse(text, nullptr, false);
+    const Json document =
+        is_deep(text) ? Json(Json::value_t::discarded) : Json::parse(text, nullptr, false);
     int found_version = 0;
     Held held;
     Json cgroups;

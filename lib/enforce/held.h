@@ -41,8 +41,8 @@ struct HeldCgroup {
     friend bool operator==(const HeldCgroup&, const HeldCgroup&) = default;
 };
 
-/// All that has to be put back one day. Drop-ins are not in here: they say themselves whose they are
-/// (drop_in.h), and there was nothing before them.
+/// All that has to be put back one day. Drop-ins are not in here: they say themselves whose they
+/// are (drop_in.h), and there was nothing before them.
 struct Held {
     /// By the path of the cgroup.
     std::map<std::string, HeldCgroup> cgroups;

@@ -121,9 +121,9 @@ private:
             return std::nullopt;
         }
         if (known->wrote != current) {
-            notes_.push_back(note(NoteKind::left_alone, *observed_, to_line(current),
-                                  "somebody else has changed it from '" +
-                                      to_line(known->wrote) + "'"));
+            notes_.push_back(
+                note(NoteKind::left_alone, *observed_, to_line(current),
+                     "somebody else has changed it from '" + to_line(known->wrote) + "'"));
             return std::nullopt;
         }
         restores_.push_back(action(known->before, current, nullptr));
@@ -171,9 +171,8 @@ private:
 
 } // namespace
 
-Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree,
-                                        std::span<const policy::Rule> rules, const Held& held,
-                                        const HasDropIn& has_drop_in,
+Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const policy::Rule> rules,
+                                        const Held& held, const HasDropIn& has_drop_in,
                                         const WalkLimits& limits) {
     ObservedCgroups observed;
     const auto visit = [&](const CgroupVisit& visited) {
@@ -190,8 +189,8 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree,
             cgroup.policy = *policy;
             observed.cgroups.push_back(std::move(cgroup));
         } else if (!is_gone(policy.error())) {
-            observed.notes.push_back(note(NoteKind::unenforceable, cgroup, "its cgroup",
-                                          policy.error().message()));
+            observed.notes.push_back(
+                note(NoteKind::unenforceable, cgroup, "its cgroup", policy.error().message()));
         }
     };
     const auto whole = tree.walk(visit, limits);
@@ -245,8 +244,12 @@ Plan plan_cgroups(const ObservedCgroups& observed, const Held& held, std::uint64
     Plan plan = planner.finish();
     plan.notes.insert(plan.notes.end(), observed.notes.begin(), observed.notes.end());
     if (!observed.whole) {
-        plan.notes.push_back({NoteKind::partial, "/", "cgroups",
-                              "there are more, or deeper ones, than are looked at", {}, {}});
+        plan.notes.push_back({NoteKind::partial,
+                              "/",
+                              "cgroups",
+                              "there are more, or deeper ones, than are looked at",
+                              {},
+                              {}});
     }
     return plan;
 }

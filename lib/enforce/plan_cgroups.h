@@ -34,13 +34,12 @@ struct ObservedCgroups {
 using HasDropIn = std::function<bool(const std::string& unit)>;
 
 /// Looks at the whole tree, and reads the files of those cgroups that matter.
-Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree,
-                                        std::span<const policy::Rule> rules, const Held& held,
-                                        const HasDropIn& has_drop_in,
+Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const policy::Rule> rules,
+                                        const Held& held, const HasDropIn& has_drop_in,
                                         const WalkLimits& limits = {});
 
-/// The same for one cgroup that has just been made; nothing if no rule wants it to be held, or if it
-/// is gone. `id` 0: not known, and not looked for.
+/// The same for one cgroup that has just been made; nothing if no rule wants it to be held, or if
+/// it is gone. `id` 0: not known, and not looked for.
 std::optional<ObservedCgroup> observe_new_cgroup(const CgroupTree& tree, const std::string& path,
                                                  std::uint64_t id,
                                                  std::span<const policy::Rule> rules,

@@ -97,8 +97,8 @@ private:
 
     void note(NoteKind kind, std::string target, std::string what, std::string reason,
               const Rule& rule) {
-        notes_.push_back({kind, std::move(target), std::move(what), std::move(reason), rule.name,
-                          rule.origin});
+        notes_.push_back(
+            {kind, std::move(target), std::move(what), std::move(reason), rule.name, rule.origin});
     }
 
     [[nodiscard]] const UnitFacts* facts_of(const std::string& unit) const {
@@ -202,9 +202,9 @@ private:
         const UnitFacts* const facts = facts_of(name);
         if (facts == nullptr) {
             note(NoteKind::unenforceable, name, what,
-                 units_.unreachable.empty() ? "the service manager does not know the unit"
-                                            : "the service manager cannot be asked: " +
-                                                  units_.unreachable,
+                 units_.unreachable.empty()
+                     ? "the service manager does not know the unit"
+                     : "the service manager cannot be asked: " + units_.unreachable,
                  rule);
             kept_.insert(name);
         }
@@ -246,10 +246,10 @@ private:
             }
             const std::string& name = rule.match.unit->pattern();
             const bool is_a_template = is_template(name);
-            const std::string why =
-                is_a_template ? "it is a template: its instances are " +
-                                    name.substr(0, name.find('@') + 1) + "*.service"
-                              : std::string("only a service of the system has drop-ins");
+            const std::string why = is_a_template
+                                        ? "it is a template: its instances are " +
+                                              name.substr(0, name.find('@') + 1) + "*.service"
+                                        : std::string("only a service of the system has drop-ins");
             if (rule.glibc) {
                 note(NoteKind::unenforceable, name, *rule.glibc ? "glibc on" : "glibc off", why,
                      rule);
@@ -343,8 +343,7 @@ std::vector<Note> unenforceable(std::span<const Rule> rules, const KernelFacts& 
                              std::string(unenforceable_here), rule.name, rule.origin});
         };
         // Only a service can have a filter of system calls instead.
-        if (rule.mode == PolicyMode::legacy ||
-            (rule.mode == PolicyMode::off && !rule.match.unit)) {
+        if (rule.mode == PolicyMode::legacy || (rule.mode == PolicyMode::off && !rule.match.unit)) {
             add(*rule.mode);
         }
         if (rule.slice == PolicySlice::deny) {

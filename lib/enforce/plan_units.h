@@ -41,8 +41,8 @@ struct Units {
 [[nodiscard]] bool needs_service_names(std::span<const policy::Rule> rules);
 
 /// The services of which plan_units() wants to know the facts: those that rules name, and of
-/// `services` those that a pattern matches. A template is asked about by one of its instances, whose
-/// facts are handed in under the template's name.
+/// `services` those that a pattern matches. A template is asked about by one of its instances,
+/// whose facts are handed in under the template's name.
 [[nodiscard]] std::vector<std::string> units_to_ask(std::span<const policy::Rule> rules,
                                                     const std::vector<std::string>& services);
 
@@ -51,8 +51,8 @@ struct Units {
 
 /// What there is to do for services: drop-ins, and a reload if one changes or one is pending.
 ///
-/// A service has the drop-in that the first matching rule asks for. All instances of a template have
-/// the one of the template, if a rule names just these, and if no rule before it may decide
+/// A service has the drop-in that the first matching rule asks for. All instances of a template
+/// have the one of the template, if a rule names just these, and if no rule before it may decide
 /// otherwise for instances that nobody knows yet. What is not a service has no drop-in: slices,
 /// scopes, containers and units of users are held by their cgroups alone. Drop-ins that are not
 /// ours are left alone. Plan::held has no cgroups.

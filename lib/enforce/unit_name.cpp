@@ -17,9 +17,9 @@ bool is_unit_character(char c) {
 }
 
 bool is_other_unit(std::string_view name) {
-    constexpr std::array<std::string_view, 10> suffixes{".socket", ".device", ".mount",
-                                                        ".automount", ".swap", ".target",
-                                                        ".path", ".timer", ".slice", ".scope"};
+    constexpr std::array<std::string_view, 10> suffixes{
+        ".socket", ".device", ".mount", ".automount", ".swap",
+        ".target", ".path",   ".timer", ".slice",     ".scope"};
     return std::any_of(suffixes.begin(), suffixes.end(),
                        [&](std::string_view suffix) { return name.ends_with(suffix); });
 }
@@ -60,8 +60,8 @@ std::optional<std::string> template_of(const proc::UnitPattern& pattern) {
     }
     name.erase(asterisk + 1, 1);
     const std::string_view stem = stem_of(name);
-    const bool is_template = !stem.empty() && stem.find('@') == stem.size() - 1 &&
-                             stem[stem.size() - 2] != '-';
+    const bool is_template =
+        !stem.empty() && stem.find('@') == stem.size() - 1 && stem[stem.size() - 2] != '-';
     return is_template ? std::optional(std::move(name)) : std::nullopt;
 }
 

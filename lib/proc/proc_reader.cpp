@@ -111,6 +111,19 @@ Result<pid_t> ProcessDir::thread_group() {
     return fail(EPROTO, "status without a thread group");
 }
 
+Result<uid_t> ProcessDir::effective_uid() {
+    if (auto read = read_file(dir_.get(), "status", status_limit, buffer_); !read) {
+        return tl::unexpected<Error>(read.error());
+    }
+    // real, effective, saved, file system
+    std::string_view rest = value_of_key(buffer_, "Uid").value_or("");
+    take_until(rest, '\t');
+    if (const auto uid = parse_number<uid_t>(take_until(rest, '\t'))) {
+        return *uid;
+    }
+    return fail(EPROTO, "status without a user");
+}
+
 Result<std::vector<pid_t>> ProcessDir::threads() const {
     return numbered_entries(dir_.get(), "task");
 }

@@ -37,6 +37,8 @@ public:
     Result<std::string> cgroup();
     /// The process that this belongs to: /proc also answers for the number of any of its threads.
     Result<pid_t> thread_group();
+    /// The effective user.
+    Result<uid_t> effective_uid();
     /// The threads, in ascending order. Not for the directory of a thread.
     Result<std::vector<pid_t>> threads() const;
     /// /proc/<pid>/rseq and /proc/<pid>/task/<tid>/rseq; ENOENT on a kernel without our ABI.

@@ -110,8 +110,11 @@ void Registry::start_process(const Event& event, const event::ThreadStarted& sta
             process->kernel_thread = from->kernel_thread;
             process->exe = from->exe;
             process->executed_ns = from->executed_ns;
+            process->moved_since_exec = from->moved_since_exec;
             if ((started.clone_flags & clone_into_cgroup) == 0) {
                 process->cgroup = from->cgroup;
+            } else {
+                process->moved_since_exec = true;
             }
         }
     }
@@ -183,6 +186,7 @@ void Registry::on(const Event& event, const event::Executed& executed) {
     process->source = Evidence::trace;
     process->scan_end_ns_ = 0;
     process->executed_ns = event.time_ns;
+    process->moved_since_exec = false;
     process->exec_is_fresh_ = true;
     if (has_policies_) {
         // Latched, and told so before, or else `auto allow`; or told before anybody listened.
@@ -408,6 +412,7 @@ void Registry::on(const Event&, const event::CgroupEntered& entered) {
     // subtree, and the cgroup of a process is that of its leader.
     if (Process* process = process_at(entered.tid)) {
         process->cgroup = cgroup_at(entered.path);
+        process->moved_since_exec = true;
         process->touched_ = true;
     }
 }

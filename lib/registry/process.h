@@ -79,6 +79,8 @@ struct Process {
     /// CLOCK_BOOTTIME of the execve(2) that its program comes from, be it called by itself or by
     /// whom it was forked from; 0 if no event told of it.
     std::uint64_t executed_ns = 0;
+    /// Whether it, or whom it was forked from, came to its cgroup after that execve(2).
+    bool moved_since_exec = false;
     Comm comm;
     /// Path of the program, or what execve(2) was given until a description replaces it: possibly
     /// relative, and the script instead of its interpreter. Untrusted; null if not known.

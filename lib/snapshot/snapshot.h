@@ -38,6 +38,10 @@ struct Process {
     std::optional<Policy> policy;    ///< where the kernel has policies
     Evidence source = Evidence::none;
     std::vector<Thread> thread_list; ///< only if Options::threads
+    /// Whether it is as the policies of rseq-compatd ask, and if not, why not; nothing if they ask
+    /// for nothing here, or if the daemon was not asked: no other source knows.
+    std::optional<bool> compliant;
+    std::string compliance_reason;
 
     [[nodiscard]] Mode mode() const { return threads.process_mode(); }
 };

@@ -133,7 +133,9 @@ Json Table::to_json() const {
     for (const auto& row : rows_) {
         Json object = Json::object();
         for (std::size_t i = 0; i < columns_.size(); i++) {
-            object[columns_[i].key] = row[i].json;
+            if (!columns_[i].key.empty()) {
+                object[columns_[i].key] = row[i].json;
+            }
         }
         array.push_back(std::move(object));
     }

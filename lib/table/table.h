@@ -41,7 +41,7 @@ class Table {
 public:
     struct Column {
         std::string header; ///< of the text; empty for a column that only JSON has
-        std::string key;    ///< of the JSON member
+        std::string key;    ///< of the JSON member; empty for a column that only text has
         Align align = Align::left;
         /// For rows that are printed before the others are known.
         std::size_t min_width = 0;

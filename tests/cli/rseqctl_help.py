@@ -18,7 +18,7 @@ def read_help(program, verb=None):
     `-h,--help` counts as two options. Options with a list of values after a colon in their
     description have it in "Values": {name: [value]}.
     """
-    words = [program, verb, "--help"] if verb else [program, "--help"]
+    words = [program, *(verb or "").split(), "--help"]
     text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     sections = {"Options": {}, "Subcommands": {}, "Positionals": {}, "Values": {}}
     current = None
@@ -36,11 +36,20 @@ def read_help(program, verb=None):
     return sections
 
 
-def verbs_of(program):
-    verbs = list(read_help(program)["Subcommands"])
-    if not verbs:
+def verbs_of(program, above=None):
+    """The verbs that can be given next: behind the verb `above`, or first."""
+    verbs = list(read_help(program, above)["Subcommands"])
+    if not verbs and not above:
         raise ValueError(f"{program} --help names no verb")
     return verbs
+
+
+def whole_verbs_of(program):
+    """Everything that does something: "status", "policy list"."""
+    whole = []
+    for verb in verbs_of(program):
+        whole += [f"{verb} {second}" for second in verbs_of(program, verb)] or [verb]
+    return whole
 
 
 class Comparison:

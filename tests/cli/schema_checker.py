@@ -54,7 +54,8 @@ class Checker:
         self.refused = 0
         self.validators = {}
         kernels = []
-        for name in ("status", "verify", "monitor"):
+        for name in ("status", "verify", "monitor", "policy-list", "policy-show", "policy-change",
+                     "policy-check"):
             schema = json.loads((folder / f"{name}.json").read_text())
             jsonschema.Draft202012Validator.check_schema(schema)
             self.validators[name] = jsonschema.Draft202012Validator(schema)

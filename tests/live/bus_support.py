@@ -186,11 +186,11 @@ def properties(kernel=None, **others):
 
 
 def process(pid, mode="v1", comm=b"fake", cgroup=b"/system.slice/fake.service", counts=None, start=1,
-            kernel=False, slice_state="unavailable", policy="auto allow", enabled=0, source="procfs"):
+            kernel=False, slice_state="unavailable", policy="auto allow", enabled=0, source="procfs", compliance="", reason=""):
     if counts is None:
         counts = [int(mode == name) for name in ("v1", "v2", "none", "unknown")]
     return [pid, start, kernel, list(comm), list(cgroup), "", mode, slice_state, counts, policy,
-            enabled, source, "", ""]
+            enabled, source, compliance, reason]
 
 
 def processes(*rows):

@@ -136,6 +136,11 @@ Json read_value(sd_bus_message* message) {
         check(sd_bus_message_read_basic(message, 'u', &number), "read");
         return number;
     }
+    if (type == 'y') {
+        std::uint8_t number = 0;
+        check(sd_bus_message_read_basic(message, 'y', &number), "read");
+        return number;
+    }
     if (type == 'b') {
         int flag = 0;
         check(sd_bus_message_read_basic(message, 'b', &flag), "read");

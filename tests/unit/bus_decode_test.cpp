@@ -75,6 +75,7 @@ protected:
         std::array<std::uint32_t, 4> threads{2, 0, 1, 0};
         std::string policy = "legacy deny";
         std::string source = "procfs";
+        std::string compliance = "no";
     };
 
     Message processes(const std::vector<ProcessRow>& rows) {
@@ -89,8 +90,8 @@ protected:
             sd_bus_message_append(m, "sss", row.unit.c_str(), row.mode.c_str(), row.slice.c_str());
             sd_bus_message_append(m, "(uuuu)", row.threads[0], row.threads[1], row.threads[2],
                                   row.threads[3]);
-            sd_bus_message_append(m, "susss", row.policy.c_str(), 7U, row.source.c_str(), "no",
-                                  "started before the rule");
+            sd_bus_message_append(m, "susss", row.policy.c_str(), 7U, row.source.c_str(),
+                                  row.compliance.c_str(), "started before the rule");
             sd_bus_message_close_container(m);
         }
         sd_bus_message_close_container(m);
@@ -176,6 +177,16 @@ TEST_F(BusDecode, AModeThatDoesNotFollowFromTheThreadsIsUnknown) {
 
 TEST_F(BusDecode, AKernelWithoutPoliciesHasNone) {
     EXPECT_EQ(process({.policy = ""}).policy, std::nullopt);
+}
+
+TEST_F(BusDecode, ProcessesSayWhetherTheyComply) {
+    const snapshot::Process no = process({});
+    EXPECT_EQ(no.compliant, false);
+    EXPECT_EQ(no.compliance_reason, "started before the rule");
+    EXPECT_EQ(process({.compliance = "yes"}).compliant, true);
+    for (const char* const other : {"", "maybe"}) {
+        EXPECT_EQ(process({.compliance = other}).compliant, std::nullopt) << other;
+    }
 }
 
 TEST_F(BusDecode, NumbersThatCanBeNoProcessAreRefused) {

@@ -85,8 +85,7 @@ TEST_F(ConfigWrite, EveryWordAndEveryNameComesBack) {
              {UnitPolicy{.mode = PolicyMode::automatic}, UnitPolicy{.mode = PolicyMode::off},
               UnitPolicy{.slice = PolicySlice::allow}, UnitPolicy{.glibc = true},
               UnitPolicy{.expect = Mode::none}, UnitPolicy{.expect = Mode::v2}}) {
-            const auto parsed =
-                parse_policy("file", policy_file_text(unit, "name", policy));
+            const auto parsed = parse_policy("file", policy_file_text(unit, "name", policy));
             ASSERT_TRUE(parsed) << policy_file_text(unit, "name", policy);
             const policy::Rule& found = parsed->front();
             EXPECT_EQ(found.match.unit->pattern(), unit);
@@ -123,12 +122,11 @@ TEST_F(ConfigWrite, WhatAPersonRenamedOrChangedIsKept) {
 
 TEST_F(ConfigWrite, AFileThatHasBecomeMoreIsLeftToAnEditor) {
     const std::string file = std::string(etc) + "60-x.service.yaml";
-    for (const char* const rest :
-         {"    match: { unit: x.service, uid: 1 }\n    expect: v1\n",
-          "    match: { unit: y.service }\n    mode: legacy\n",
-          "    match: { unit: x.service }\n    mode: legacy\n"
-          "  - name: second\n    match: { unit: y }\n    mode: off\n",
-          "    match: { unit: x.service }\n    mode: nonsense\n"}) {
+    for (const char* const rest : {"    match: { unit: x.service, uid: 1 }\n    expect: v1\n",
+                                   "    match: { unit: y.service }\n    mode: legacy\n",
+                                   "    match: { unit: x.service }\n    mode: legacy\n"
+                                   "  - name: second\n    match: { unit: y }\n    mode: off\n",
+                                   "    match: { unit: x.service }\n    mode: nonsense\n"}) {
         rule(file, "first", rest);
         const std::string before = content(file);
         EXPECT_EQ(error_of("x", {.mode = PolicyMode::off}), EEXIST) << rest;
@@ -192,7 +190,8 @@ TEST_F(ConfigWrite, ErrorsInOtherFilesAreAllTold) {
 }
 
 TEST_F(ConfigWrite, ANameThatAnotherRuleHasIsAnError) {
-    rule(std::string(etc) + "70-a.yaml", "set-x.service", "    match: { unit: a }\n    mode: off\n");
+    rule(std::string(etc) + "70-a.yaml", "set-x.service",
+         "    match: { unit: a }\n    mode: off\n");
     EXPECT_EQ(error_of("x", {.mode = PolicyMode::legacy}), EINVAL);
 }
 

@@ -207,6 +207,35 @@ TEST_F(EnforcerTest, ADryRunChangesNothing) {
     EXPECT_EQ(applied[0].outcomes[0].action.target, "/system.slice/x.service");
 }
 
+TEST_F(EnforcerTest, APlanOfOtherRulesLeavesThoseThatAreInForce) {
+    cgroup("/system.slice/x.service");
+    cgroup("/system.slice/y.service");
+    apply_and_answer({legacy("x")});
+    applied.clear();
+    enforcer->plan({legacy("y")}, [this](const Applied& one) { applied.push_back(one); });
+    // The rules of a plan that is still waiting are not those to be applied again.
+    enforcer->apply_again(false, [this](const Applied& one) { applied.push_back(one); });
+    manager->answer();
+    ASSERT_EQ(applied.size(), 2U);
+    EXPECT_TRUE(applied[0].dry_run);
+    EXPECT_EQ(applied[0].outcomes.size(), 5U); // two cgroups, two drop-ins, a reload
+    EXPECT_FALSE(applied[1].dry_run);
+    EXPECT_THAT(applied[1].outcomes, IsEmpty());
+    EXPECT_THAT(content("/system.slice/y.service"), HasSubstr("mode auto\n"));
+    EXPECT_THAT(drop_ins(), ElementsAre("x.service"));
+    EXPECT_EQ(enforcer->rules().at(0).name, "rule-for-x");
+}
+
+TEST_F(EnforcerTest, WhatIsNewWhenTheSameRulesAreAppliedAgainHasLostTheRace) {
+    apply_and_answer({legacy("x*")});
+    cgroup("/x1.service");
+    apply_and_answer({legacy("x*")});
+    EXPECT_TRUE(enforcer->held().cgroups.at("/x1.service").fresh);
+    cgroup("/y1.service");
+    apply_and_answer({legacy("x*"), legacy("y*")});
+    EXPECT_FALSE(enforcer->held().cgroups.at("/y1.service").fresh);
+}
+
 TEST_F(EnforcerTest, CallsAreCarriedOutOneAfterTheOther) {
     cgroup("/system.slice/x.service");
     apply({legacy("x")});

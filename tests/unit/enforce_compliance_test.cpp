@@ -113,6 +113,23 @@ TEST_F(EnforceCompliance, WhoWasExecutedLaterAndIsNotHeldCameFromElsewhere) {
     EXPECT_EQ(text(), "executed in another cgroup");
 }
 
+TEST_F(EnforceCompliance, WhoHasNotMovedWasExecutedSlowly) {
+    rules[0].mode = PolicyMode::legacy;
+    hold(PolicyMode::legacy);
+    process.latched = Policy();
+    process.executed_ns = since + 1'000'000'000;
+    process.moved = false;
+    EXPECT_EQ(text(), "started before the rule");
+    held.cgroups[cgroup].fresh = true;
+    EXPECT_EQ(text(), "lost the race");
+    process.moved = true;
+    EXPECT_EQ(text(), "executed in another cgroup");
+    // Nothing takes so long: somebody has changed the cgroup meanwhile.
+    process.moved = false;
+    process.executed_ns = since + 60'000'000'000;
+    EXPECT_EQ(text(), "its cgroup is not held");
+}
+
 TEST_F(EnforceCompliance, ACgroupThatCouldNotBeWrittenIsNamed) {
     rules[0].mode = PolicyMode::legacy;
     process.latched = Policy();

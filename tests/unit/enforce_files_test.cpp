@@ -45,8 +45,8 @@ TEST(EnforceSetting, TheFileHasBothAndMayHaveMore) {
               (Policy{PolicyMode::legacy, PolicySlice::deny}));
     EXPECT_EQ(parse_cgroup_rseq("slice allow\nlater x\nmode off\n"),
               (Policy{PolicyMode::off, PolicySlice::allow}));
-    for (const char* const text :
-         {"", "mode legacy\n", "slice deny\n", "mode strict\nslice deny\n", "mode legacy slice deny"}) {
+    for (const char* const text : {"", "mode legacy\n", "slice deny\n", "mode strict\nslice deny\n",
+                                   "mode legacy slice deny"}) {
         EXPECT_FALSE(parse_cgroup_rseq(text)) << text;
     }
 }
@@ -189,9 +189,8 @@ TEST(EnforceHeld, AnythingElseIsRefusedWithAClearError) {
           std::string(max_held_bytes + 1, ' '), broken("\"version\":1", "\"version\":2"),
           broken("\"version\":1", "\"version\":\"1\""), broken("\"auto\"", "\"deny\""),
           broken("\"auto\"", "1"), broken("\"auto\"", "[[[[1]]]]"), broken("\"id\":7", "\"id\":-7"),
-          broken("\"id\":7", "\"id\":7.5"), broken("\"id\":7", "\"di\":7"),
-          broken("%FF", "%F"), broken("%FF", "%+1"), broken("\"/odd", "\"odd"),
-          broken("true", "1")}) {
+          broken("\"id\":7", "\"id\":7.5"), broken("\"id\":7", "\"di\":7"), broken("%FF", "%F"),
+          broken("%FF", "%+1"), broken("\"/odd", "\"odd"), broken("true", "1")}) {
         const auto parsed = parse_held(text);
         ASSERT_FALSE(parsed) << text.substr(0, 200);
         EXPECT_EQ(parsed.error().code, EPROTO);
@@ -214,9 +213,8 @@ TEST(EnforceHeld, TooManyCgroupsAreRefused) {
 // Names of units
 
 TEST(EnforceUnitName, AServiceIsWhatCanHaveADropInOfItsOwn) {
-    for (const char* const name :
-         {"x.service", "a-b.service", "x@1.service", "x@a-b.service", "x@a@b.service",
-          "dev-disk\\x2d1.service", "a:b_c.d.service"}) {
+    for (const char* const name : {"x.service", "a-b.service", "x@1.service", "x@a-b.service",
+                                   "x@a@b.service", "dev-disk\\x2d1.service", "a:b_c.d.service"}) {
         EXPECT_TRUE(is_service(name)) << name;
     }
     for (const char* const name :

@@ -92,8 +92,9 @@ TEST_F(EnforcePlanCgroups, WhatARuleAsksForIsWrittenAndWhatWasThereKeptInMind) {
     EXPECT_EQ(shown(made.actions[0]), "/a: mode auto -> mode legacy");
     EXPECT_EQ(made.actions[0].rule, "rule-for-/a");
     EXPECT_EQ(made.actions[0].origin, rules[0].origin);
-    const HeldCgroup expected{id("/a"), Written<PolicyMode>{PolicyMode::legacy, {}}, std::nullopt,
-                              "rule-for-/a", now, false};
+    const HeldCgroup expected{id("/a"),     Written<PolicyMode>{PolicyMode::legacy, {}},
+                              std::nullopt, "rule-for-/a",
+                              now,          false};
     EXPECT_EQ(made.held.cgroups, (std::map<std::string, HeldCgroup>{{"/a", expected}}));
 }
 
@@ -211,8 +212,8 @@ TEST_F(EnforcePlanCgroups, WhatIsAskedForComesBeforeWhatIsPutBack) {
     cgroup("/a/b");
     hold("/a", Written<PolicyMode>{PolicyMode::legacy, PolicyMode::automatic});
     rules = {rule_for("/a/b", PolicyMode::legacy)};
-    EXPECT_THAT(actions(), ElementsAre("/a/b: mode auto -> mode legacy",
-                                       "/a: mode legacy -> mode auto"));
+    EXPECT_THAT(actions(),
+                ElementsAre("/a/b: mode auto -> mode legacy", "/a: mode legacy -> mode auto"));
 }
 
 TEST_F(EnforcePlanCgroups, ACgroupBelowOneThatIsHeldAsStrictlyIsNotWritten) {

@@ -49,9 +49,7 @@ protected:
 
     EnforcePlanUnits() { kernel.abi = 1; }
 
-    Plan plan() {
-        return plan_units(rules, there, units, kernel, pending, "/libexec/hold-cgroup");
-    }
+    Plan plan() { return plan_units(rules, there, units, kernel, pending, "/libexec/hold-cgroup"); }
     /// "write x.service" and the like.
     std::vector<std::string> actions() {
         std::vector<std::string> lines;

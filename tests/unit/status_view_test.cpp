@@ -51,9 +51,12 @@ TEST(ProcessTable, HasTheColumnsOfTheManualAndDashesWhereThereIsNothing) {
     Process bash = process(7, "bash", {.v2 = 1, .none = 1});
     bash.slice = SliceState::available;
     EXPECT_EQ(text_of(process_table({bash, mongod()})),
-              " PID  COMM    UNIT            MODE  THREADS  SLICE        POLICY       SOURCE\n"
-              "   7  bash    -               v2    0/1/1    available    -            bpf\n"
-              "4242  mongod  mongod.service  v1    12/0/0   unavailable  legacy deny  procfs\n");
+              " PID  COMM    UNIT            MODE  THREADS  SLICE        POLICY       COMPLIANT  "
+              "SOURCE\n"
+              "   7  bash    -               v2    0/1/1    available    -            -          "
+              "bpf\n"
+              "4242  mongod  mongod.service  v1    12/0/0   unavailable  legacy deny  -          "
+              "procfs\n");
 }
 
 TEST(ProcessTable, CountsUnknownThreadsAndEnabledSlicesBesideTheRest) {
@@ -61,8 +64,25 @@ TEST(ProcessTable, CountsUnknownThreadsAndEnabledSlicesBesideTheRest) {
     some.slice = SliceState::enabled;
     some.slice_enabled = 2;
     EXPECT_EQ(text_of(process_table({some})),
-              "PID  COMM  UNIT  MODE     THREADS   SLICE      POLICY  SOURCE\n"
-              "  7  a     -     unknown  0/3/0+2?  enabled 2  -       bpf\n");
+              "PID  COMM  UNIT  MODE     THREADS   SLICE      POLICY  COMPLIANT  SOURCE\n"
+              "  7  a     -     unknown  0/3/0+2?  enabled 2  -       -          bpf\n");
+}
+
+TEST(ProcessTable, SaysWhoCompliesAndWhyAnotherOneDoesNot) {
+    Process held = process(7, "a", {.v1 = 1});
+    held.compliant = true;
+    Process escaped = process(8, "b", {.v2 = 1});
+    escaped.compliant = false;
+    escaped.compliance_reason = "lost the race\n";
+    const Table table = process_table({held, escaped});
+    EXPECT_EQ(text_of(table),
+              "PID  COMM  UNIT  MODE  THREADS  SLICE    POLICY  COMPLIANT               SOURCE\n"
+              "  7  a     -     v1    1/0/0    unknown  -       yes                     bpf\n"
+              "  8  b     -     v2    0/1/0    unknown  -       no (lost the race\\x0a)  bpf\n");
+    EXPECT_EQ(table.to_json().at(0).at("compliant"), "yes");
+    EXPECT_EQ(table.to_json().at(0).at("compliance_reason"), nullptr);
+    EXPECT_EQ(table.to_json().at(1).at("compliant"), "no");
+    EXPECT_EQ(table.to_json().at(1).at("compliance_reason"), "lost the race\n");
 }
 
 TEST(ProcessTable, WithoutASourceSaysNoneOfIt) {
@@ -81,7 +101,7 @@ TEST(ProcessTable, AsJsonHoldsNumbersAndTheColumnsThatTextLeavesOut) {
         "unit": "mongod.service", "cgroup": "/system.slice/mongod.service", "mode": "v1",
         "threads": {"v1": 12, "v2": 0, "none": 0, "unknown": 0}, "slice": "unavailable",
         "slice_enabled": 0, "policy": {"mode": "legacy", "slice": "deny"},
-        "source": "procfs"})"));
+        "compliant": null, "compliance_reason": null, "source": "procfs"})"));
 }
 
 TEST(ProcessTable, EscapesWhatOthersHaveChosen) {

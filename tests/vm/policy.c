@@ -5,6 +5,7 @@
 //   overwrite          registers a long area, overwrites cpu_id_start and moves between two CPUs.
 //                      Killed as v2; as v1 it prints "alive" and its policy once the kernel has put
 //                      the field back
+//   survive            the same, and then it stays
 //   slice              registers a long area, asks for slices, prints the errno, 0 for success
 //   threads            makes threads that register as long as the kernel lets them, each of them
 //                      longer than the original area, without end. Prints "started", and when its
@@ -109,7 +110,21 @@ static int overwrite(void) {
     }
     key_of("self", "Policy", policy, sizeof policy);
     printf("alive V1 %d V2 %d %s\n", number_of("V1"), number_of("V2"), policy);
+    fflush(stdout);
     return 0;
+}
+
+static _Noreturn void stay(void) {
+    for (;;) {
+        pause();
+    }
+}
+
+static int survive(void) {
+    if (overwrite() != 0) {
+        return 1;
+    }
+    stay();
 }
 
 static int slice(void) {
@@ -276,7 +291,8 @@ static _Noreturn void journal(void) {
             die("recv");
         }
         for (ssize_t i = 0; i < size; ++i) {
-            entry[i] = entry[i] == '\n' ? '\t' : entry[i] == 0 ? '?' : entry[i];
+            // A value of several lines has its length before it.
+            entry[i] = entry[i] == '\n' ? '\t' : entry[i] < ' ' || entry[i] > '~' ? '?' : entry[i];
         }
         entry[size] = 0;
         printf("%s\n", entry);
@@ -287,9 +303,7 @@ static _Noreturn void journal(void) {
 int main(int argc, char** argv) {
     const char* const what = argc > 1 ? argv[1] : "";
     if (strcmp(what, "stay") == 0) {
-        for (;;) {
-            pause();
-        }
+        stay();
     }
     by_libc = strcmp(what, "libc-threads") == 0;
     if (by_libc) {
@@ -300,6 +314,7 @@ int main(int argc, char** argv) {
     }
     if (argc == 2) {
         return strcmp(what, "overwrite") == 0 ? overwrite()
+               : strcmp(what, "survive") == 0 ? survive()
                : strcmp(what, "slice") == 0   ? slice()
                : strcmp(what, "threads") == 0 ? threads()
                : strcmp(what, "tell") == 0    ? tell()

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "core/result.h"
+
+#include <string>
+
+namespace rseq::cli {
+
+/// Has systemd move this process into a transient scope of the system, and waits until it is there.
+/// The scope ends with its last process. `description` is what systemctl shows.
+Result<void> enter_scope(const std::string& description);
+
+} // namespace rseq::cli
