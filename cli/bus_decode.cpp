@@ -177,6 +177,24 @@ bool read_detail(std::string_view name, MessageReader& in, EventDetails& details
     return true;
 }
 
+std::vector<explain::Refusal> read_refusals(MessageReader& in) {
+    std::vector<explain::Refusal> refusals;
+    if (in.enter('a', "(tuius)")) {
+        while (in.enter('r', "tuius")) {
+            explain::Refusal refusal;
+            refusal.time_usec = in.u64();
+            refusal.tid = in.id_or_none();
+            refusal.error = in.i32();
+            refusal.length = in.u32();
+            in.skip("s");
+            refusals.push_back(refusal);
+            in.leave();
+        }
+        in.leave();
+    }
+    return refusals;
+}
+
 /// Whether these are the types of the whole message; reading beyond them would not show it.
 bool has_types(sd_bus_message* message, const std::string& types) {
     return sd_bus_message_has_signature(message, types.c_str()) > 0;
@@ -265,6 +283,26 @@ Result<void> decode_threads(sd_bus_message* reply, std::vector<Process>& process
         in.leave();
     }
     return in.finish(what);
+}
+
+Result<ProcessDetails> decode_details(sd_bus_message* reply) {
+    const std::string what = "what rseq-compatd says of a process";
+    if (!has_types(reply, "a{sv}")) {
+        return unexpected_types(what);
+    }
+    ProcessDetails details;
+    MessageReader in(reply);
+    read_members(in, [&](std::string_view name, MessageReader& value) {
+        if (name == "start_ticks") {
+            details.start_ticks = variant_u64(value);
+        } else if (name == "refusals") {
+            details.refusals = variant(value, "a(tuius)", read_refusals);
+        } else {
+            return false;
+        }
+        return true;
+    });
+    return in.finish(what).map([&] { return std::move(details); });
 }
 
 void settle_threads(std::vector<Process>& processes) {

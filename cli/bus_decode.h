@@ -4,6 +4,7 @@
 #include "cli/event.h"
 #include "core/kernel_facts.h"
 #include "core/result.h"
+#include "explain/evidence.h"
 #include "snapshot/snapshot.h"
 
 #include <systemd/sd-bus.h>
@@ -35,6 +36,15 @@ Result<std::vector<snapshot::Process>> decode_processes(sd_bus_message* reply);
 /// The reply of ListThreads: adds to the thread lists of `processes`, in ascending order of
 /// numbers.
 Result<void> decode_threads(sd_bus_message* reply, std::vector<snapshot::Process>& processes);
+
+/// What GetProcess tells that ListProcesses does not.
+struct ProcessDetails {
+    std::uint64_t start_ticks = 0; ///< 0 if not known
+    std::vector<explain::Refusal> refusals;
+};
+
+/// The reply of GetProcess.
+Result<ProcessDetails> decode_details(sd_bus_message* reply);
 
 /// Once all lists are there: counts the threads of each process anew by its list, and drops
 /// processes that have none (any more).

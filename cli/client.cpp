@@ -203,6 +203,14 @@ Result<void> Client::add_threads(std::span<const std::uint32_t> pids,
         .and_then([&](const Message& reply) { return decode_threads(reply.get(), processes); });
 }
 
+Result<ProcessDetails> Client::details(pid_t pid) {
+    return ask_daemon("GetProcess",
+                      [&](sd_bus_message* call) {
+                          return sd_bus_message_append(call, "u", static_cast<std::uint32_t>(pid));
+                      })
+        .and_then([](const Message& reply) { return decode_details(reply.get()); });
+}
+
 Result<void> Client::check_process(pid_t pid) {
     return ask_daemon("GetProcess",
                       [&](sd_bus_message* call) {

@@ -46,6 +46,8 @@ public:
     Result<snapshot::Snapshot> snapshot(bool threads, bool kernel_threads);
     /// Fails with ESRCH if there is no such process.
     Result<void> check_process(pid_t pid);
+    /// What is known of one process beside what snapshot() has. Fails with ESRCH as well.
+    Result<ProcessDetails> details(pid_t pid);
     /// From now on next() waits for events of these kinds.
     Result<void> subscribe(const std::vector<EventKind>& kinds);
     /// Waits without end, until `output` is closed at its other end too. Fails if the connection

@@ -16,7 +16,8 @@ Exit run(int argc, char** argv) {
                      "rseqctl");
     program.require_subcommand(1);
     program.set_version_flag("--version", "rseqctl " RSEQ_VERSION);
-    const std::vector<Verb> verbs{add_status(program), add_monitor(program), add_verify(program)};
+    const std::vector<Verb> verbs{add_status(program), add_explain(program), add_monitor(program),
+                                  add_verify(program)};
 
     try {
         program.parse(argc, argv);

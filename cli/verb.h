@@ -12,7 +12,7 @@ enum class Exit : int {
     success = 0,
     failure = 1,   ///< something went wrong; `verify`: a guarantee is lost
     usage = 2,     ///< the command line makes no sense
-    unknown = 3,   ///< `verify`: it cannot be said
+    unknown = 3,   ///< `verify`, `explain`: it cannot be said
     not_found = 4, ///< a process or unit that was named does not exist
 };
 
@@ -24,6 +24,7 @@ struct Verb {
 
 /// Each adds its verb to the program. The options live in the returned closure.
 Verb add_status(CLI::App& program);
+Verb add_explain(CLI::App& program);
 Verb add_monitor(CLI::App& program);
 Verb add_verify(CLI::App& program);
 

@@ -27,6 +27,7 @@ _rseqctl() {
             options+=' --threads --mode --unit --direct --probe --all -H --host'
             options+=' --json --no-legend --no-pager'
             ;;
+        explain) options+=' --probe --json --no-legend --no-pager' ;;
         monitor) options+=' --kind --mode -H --host --json --no-legend' ;;
         verify) options+=' --json --no-legend --no-pager' ;;
         *) return ;;
@@ -60,9 +61,11 @@ _rseqctl() {
             elif [[ $cur == -* ]]; then
                 candidates=${options// /$'\n'}
             elif [[ -z $verb ]]; then
-                candidates=$'status\nmonitor\nverify'
+                candidates=$'status\nexplain\nmonitor\nverify'
             elif [[ $verb == status || $verb == monitor ]]; then
                 candidates=$(cd /proc && printf '%s\n' [1-9]*; _rseqctl_units "$program")
+            elif [[ $verb == explain ]]; then
+                candidates=$(cd /proc && printf '%s\n' [1-9]*)
             fi
             ;;
     esac
