@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/event.h"
+#include "cli/violation_list.h"
 #include "core/kernel_facts.h"
 #include "core/result.h"
 #include "explain/evidence.h"
@@ -24,6 +25,12 @@ struct DaemonFacts {
     KernelFacts kernel;
     std::string events;         ///< what tells it of changes: rseq, syscalls, none; untrusted
     std::string unknown_reason; ///< as snapshot::Snapshot::unknown_reason
+    // Since it started.
+    std::uint64_t registrations = 0;
+    std::uint64_t refusals = 0;
+    std::uint64_t violations = 0;
+    std::uint64_t lost_events = 0;
+    std::uint64_t rescans = 0;
 };
 
 /// The reply of org.freedesktop.DBus.Properties.GetAll.
@@ -45,6 +52,20 @@ struct ProcessDetails {
 
 /// The reply of GetProcess.
 Result<ProcessDetails> decode_details(sd_bus_message* reply);
+
+/// The reply of ListViolations.
+Result<std::vector<Killed>> decode_violations(sd_bus_message* reply);
+
+/// A rule, how it is enforced, and how many processes are as it asks.
+struct PolicyRow {
+    std::string name;
+    std::string state;
+    std::uint32_t compliant = 0;
+    std::uint32_t not_compliant = 0;
+};
+
+/// The reply of ListPolicies.
+Result<std::vector<PolicyRow>> decode_policies(sd_bus_message* reply);
 
 /// Once all lists are there: counts the threads of each process anew by its list, and drops
 /// processes that have none (any more).

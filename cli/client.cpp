@@ -211,6 +211,16 @@ Result<ProcessDetails> Client::details(pid_t pid) {
         .and_then([](const Message& reply) { return decode_details(reply.get()); });
 }
 
+Result<std::vector<Killed>> Client::violations() {
+    return ask_daemon("ListViolations", [](sd_bus_message*) { return 0; })
+        .and_then([](const Message& reply) { return decode_violations(reply.get()); });
+}
+
+Result<std::vector<PolicyRow>> Client::policies() {
+    return ask_daemon("ListPolicies", [](sd_bus_message*) { return 0; })
+        .and_then([](const Message& reply) { return decode_policies(reply.get()); });
+}
+
 Result<void> Client::check_process(pid_t pid) {
     return ask_daemon("GetProcess",
                       [&](sd_bus_message* call) {

@@ -29,6 +29,11 @@ _rseqctl() {
             ;;
         explain) options+=' --probe --json --no-legend --no-pager' ;;
         monitor) options+=' --kind --mode -H --host --json --no-legend' ;;
+        slice) options+=' --duration --runtime --json --no-legend --no-pager' ;;
+        export) options+=' --format --output' ;;
+        doctor) options+=' --json --no-legend --no-pager' ;;
+        bench) options+=' --rounds --json --no-legend --no-pager' ;;
+        violations) options+=' --since -D --directory -H --host --json --no-legend --no-pager' ;;
         verify) options+=' --json --no-legend --no-pager' ;;
         *) return ;;
     esac
@@ -42,6 +47,9 @@ _rseqctl() {
     fi
     local candidates=''
     case $option in
+        --format) candidates=$'prometheus\njson' ;;
+        --output) candidates=$(compgen -A file -- "$cur") ;;
+        --since | --duration | --rounds) ;;
         --json) candidates=$'short\npretty\noff' ;;
         --mode | --kind)
             if [[ $cur == *,* ]]; then
@@ -54,6 +62,7 @@ _rseqctl() {
             fi
             ;;
         -H | --host) candidates=$(compgen -A hostname) ;;
+        -D | --directory) candidates=$(compgen -A directory -- "$cur") ;;
         --unit) candidates=$(_rseqctl_units "$program") ;;
         *)
             if [[ -n $before ]]; then
@@ -61,10 +70,12 @@ _rseqctl() {
             elif [[ $cur == -* ]]; then
                 candidates=${options// /$'\n'}
             elif [[ -z $verb ]]; then
-                candidates=$'status\nexplain\nmonitor\nverify'
-            elif [[ $verb == status || $verb == monitor ]]; then
+                candidates=$'status\nexplain\nmonitor\nviolations\nslice\nexport\ndoctor\nverify\nbench'
+            elif [[ $verb == status || $verb == monitor || $verb == violations ]]; then
                 candidates=$(cd /proc && printf '%s\n' [1-9]*; _rseqctl_units "$program")
-            elif [[ $verb == explain ]]; then
+            elif [[ $verb == slice && $prev == slice ]]; then
+                candidates=$'set-length\nhist'
+            elif [[ $verb == explain || $prev == hist ]]; then
                 candidates=$(cd /proc && printf '%s\n' [1-9]*)
             fi
             ;;

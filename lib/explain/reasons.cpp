@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "explain/reasons.h"
 
+#include "core/escape.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -215,20 +217,6 @@ void add_refusals(const Findings& evidence, std::vector<Reason>& reasons) {
     if (evidence.refusals->empty()) {
         reasons.push_back({"refusals", "none seen", "rseq-compatd"});
     }
-}
-
-/// The word as a shell takes it.
-std::string shell_word(const std::string& word) {
-    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                       "0123456789_.:@-";
-    if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) {
-        return word;
-    }
-    std::string quoted = "'";
-    for (const char c : word) {
-        quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    }
-    return quoted + "'";
 }
 
 bool can_be_held(const Process& process) {

@@ -54,7 +54,7 @@ class Checker:
         self.refused = 0
         self.validators = {}
         kernels = []
-        for name in ("status", "explain", "verify", "monitor"):
+        for name in ("status", "explain", "verify", "monitor", "violations", "slice", "export", "doctor", "bench"):
             schema = json.loads((folder / f"{name}.json").read_text())
             jsonschema.Draft202012Validator.check_schema(schema)
             self.validators[name] = jsonschema.Draft202012Validator(schema)
