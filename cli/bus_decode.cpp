@@ -22,6 +22,8 @@ constexpr std::size_t clause_limit = 4096;
 constexpr std::size_t word_limit = 256;
 
 constexpr const char* process_type = "utbayaysss(uuuu)susss";
+constexpr const char* violation_type = "tuuayayaysyttts";
+constexpr const char* policy_type = "ssuua{ss}ssssssuu";
 constexpr const char* thread_type = "uuaysus";
 
 Availability availability_of(std::string_view word) {
@@ -134,6 +136,42 @@ bool read_detail(std::string_view name, MessageReader& in, EventDetails& details
     return true;
 }
 
+std::vector<explain::Refusal> read_refusals(MessageReader& in) {
+    std::vector<explain::Refusal> refusals;
+    if (in.enter('a', "(tuius)")) {
+        while (in.enter('r', "tuius")) {
+            explain::Refusal refusal;
+            refusal.time_usec = in.u64();
+            refusal.tid = in.id_or_none();
+            refusal.error = in.i32();
+            refusal.length = in.u32();
+            in.skip("s");
+            refusals.push_back(refusal);
+            in.leave();
+        }
+        in.leave();
+    }
+    return refusals;
+}
+
+Killed read_violation(MessageReader& in) {
+    Killed killed;
+    killed.time_usec = in.u64();
+    killed.pid = in.id_or_none();
+    in.skip("u");
+    killed.comm = in.bytes(comm_limit);
+    killed.exe = in.bytes(path_limit);
+    killed.cgroup = in.bytes(path_limit);
+    killed.unit = in.string(path_limit);
+    const std::uint8_t version = in.byte();
+    killed.mode = version == 1 ? Mode::v1 : version == 2 ? Mode::v2 : Mode::unknown;
+    killed.expected = in.u64();
+    killed.found = in.u64();
+    in.skip("t"); // where the program was
+    killed.reason = in.string(word_limit);
+    return killed;
+}
+
 /// Whether these are the types of the whole message; reading beyond them would not show it.
 bool has_types(sd_bus_message* message, const std::string& types) {
     return sd_bus_message_has_signature(message, types.c_str()) > 0;
@@ -165,6 +203,16 @@ Result<DaemonFacts> decode_properties(sd_bus_message* reply) {
             facts.events = variant_string(value, word_limit);
         } else if (name == "UnknownReason") {
             facts.unknown_reason = variant_string(value, clause_limit);
+        } else if (name == "Registrations") {
+            facts.registrations = variant_u64(value);
+        } else if (name == "Refusals") {
+            facts.refusals = variant_u64(value);
+        } else if (name == "Violations") {
+            facts.violations = variant_u64(value);
+        } else if (name == "LostEvents") {
+            facts.lost_events = variant_u64(value);
+        } else if (name == "Rescans") {
+            facts.rescans = variant_u64(value);
         } else {
             return false;
         }
@@ -222,6 +270,67 @@ Result<void> decode_threads(sd_bus_message* reply, std::vector<Process>& process
         in.leave();
     }
     return in.finish(what);
+}
+
+Result<ProcessDetails> decode_details(sd_bus_message* reply) {
+    const std::string what = "what rseq-compatd says of a process";
+    if (!has_types(reply, "a{sv}")) {
+        return unexpected_types(what);
+    }
+    ProcessDetails details;
+    MessageReader in(reply);
+    read_members(in, [&](std::string_view name, MessageReader& value) {
+        if (name == "start_ticks") {
+            details.start_ticks = variant_u64(value);
+        } else if (name == "refusals") {
+            details.refusals = variant(value, "a(tuius)", read_refusals);
+        } else {
+            return false;
+        }
+        return true;
+    });
+    return in.finish(what).map([&] { return std::move(details); });
+}
+
+Result<std::vector<Killed>> decode_violations(sd_bus_message* reply) {
+    const std::string what = "the list of violations";
+    if (!has_types(reply, array_of(violation_type))) {
+        return unexpected_types(what);
+    }
+    std::vector<Killed> list;
+    MessageReader in(reply);
+    if (in.enter('a', ("(" + std::string(violation_type) + ")").c_str())) {
+        while (in.enter('r', violation_type)) {
+            list.push_back(read_violation(in));
+            in.leave();
+        }
+        in.leave();
+    }
+    return in.finish(what).map([&] { return std::move(list); });
+}
+
+Result<std::vector<PolicyRow>> decode_policies(sd_bus_message* reply) {
+    const std::string what = "the list of policies";
+    if (!has_types(reply, array_of(policy_type))) {
+        return unexpected_types(what);
+    }
+    std::vector<PolicyRow> rows;
+    MessageReader in(reply);
+    if (in.enter('a', ("(" + std::string(policy_type) + ")").c_str())) {
+        while (in.enter('r', policy_type)) {
+            PolicyRow row;
+            row.name = in.string(clause_limit);
+            in.skip("suua{ss}ssss"); // where it is, what it asks for
+            row.state = in.string(word_limit);
+            in.skip("s");
+            row.compliant = in.u32();
+            row.not_compliant = in.u32();
+            rows.push_back(std::move(row));
+            in.leave();
+        }
+        in.leave();
+    }
+    return in.finish(what).map([&] { return std::move(rows); });
 }
 
 void settle_threads(std::vector<Process>& processes) {

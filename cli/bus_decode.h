@@ -2,8 +2,10 @@
 #pragma once
 
 #include "cli/event.h"
+#include "cli/violation_list.h"
 #include "core/kernel_facts.h"
 #include "core/result.h"
+#include "explain/evidence.h"
 #include "snapshot/snapshot.h"
 
 #include <systemd/sd-bus.h>
@@ -23,6 +25,12 @@ struct DaemonFacts {
     KernelFacts kernel;
     std::string events;         ///< what tells it of changes: rseq, syscalls, none; untrusted
     std::string unknown_reason; ///< as snapshot::Snapshot::unknown_reason
+    // Since it started.
+    std::uint64_t registrations = 0;
+    std::uint64_t refusals = 0;
+    std::uint64_t violations = 0;
+    std::uint64_t lost_events = 0;
+    std::uint64_t rescans = 0;
 };
 
 /// The reply of org.freedesktop.DBus.Properties.GetAll.
@@ -35,6 +43,29 @@ Result<std::vector<snapshot::Process>> decode_processes(sd_bus_message* reply);
 /// The reply of ListThreads: adds to the thread lists of `processes`, in ascending order of
 /// numbers.
 Result<void> decode_threads(sd_bus_message* reply, std::vector<snapshot::Process>& processes);
+
+/// What GetProcess tells that ListProcesses does not.
+struct ProcessDetails {
+    std::uint64_t start_ticks = 0; ///< 0 if not known
+    std::vector<explain::Refusal> refusals;
+};
+
+/// The reply of GetProcess.
+Result<ProcessDetails> decode_details(sd_bus_message* reply);
+
+/// The reply of ListViolations.
+Result<std::vector<Killed>> decode_violations(sd_bus_message* reply);
+
+/// A rule, how it is enforced, and how many processes are as it asks.
+struct PolicyRow {
+    std::string name;
+    std::string state;
+    std::uint32_t compliant = 0;
+    std::uint32_t not_compliant = 0;
+};
+
+/// The reply of ListPolicies.
+Result<std::vector<PolicyRow>> decode_policies(sd_bus_message* reply);
 
 /// Once all lists are there: counts the threads of each process anew by its list, and drops
 /// processes that have none (any more).

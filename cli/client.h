@@ -55,6 +55,12 @@ public:
     /// many lines as the daemon has to say. Codes: EINVAL, ENOENT and EEXIST for the errors
     /// BadConfiguration, NoSuchPolicy and PolicyConflict, EACCES if polkit says no.
     Result<Message> change(const char* member, const Append& append);
+    /// What is known of one process beside what snapshot() has. Fails with ESRCH as well.
+    Result<ProcessDetails> details(pid_t pid);
+    /// The last violations that the daemon saw, oldest first.
+    Result<std::vector<Killed>> violations();
+    /// The rules that are in force, in the order in which they are tried.
+    Result<std::vector<PolicyRow>> policies();
     /// From now on next() waits for events of these kinds.
     Result<void> subscribe(const std::vector<EventKind>& kinds);
     /// Waits without end, until `output` is closed at its other end too. Fails if the connection

@@ -55,7 +55,13 @@ _rseqctl() {
             options+=' --threads --mode --unit --direct --probe --all -H --host'
             options+=' --json --no-legend --no-pager'
             ;;
+        explain) options+=' --probe --json --no-legend --no-pager' ;;
         monitor) options+=' --kind --mode -H --host --json --no-legend' ;;
+        slice) options+=' --duration --runtime --json --no-legend --no-pager' ;;
+        export) options+=' --format --output' ;;
+        doctor) options+=' --json --no-legend --no-pager' ;;
+        bench) options+=' --rounds --json --no-legend --no-pager' ;;
+        violations) options+=' --since -D --directory -H --host --json --no-legend --no-pager' ;;
         verify) options+=' --json --no-legend --no-pager' ;;
         *) return ;;
     esac
@@ -69,6 +75,9 @@ _rseqctl() {
     fi
     local candidates=''
     case $option in
+        --format) candidates=$'prometheus\njson' ;;
+        --output) candidates=$(compgen -A file -- "$cur") ;;
+        --since | --duration | --rounds) ;;
         --json) candidates=$'short\npretty\noff' ;;
         --slice) candidates=$'allow\ndeny' ;;
         --glibc) candidates=$'on\noff' ;;
@@ -87,6 +96,7 @@ _rseqctl() {
             fi
             ;;
         -H | --host) candidates=$(compgen -A hostname) ;;
+        -D | --directory) candidates=$(compgen -A directory -- "$cur") ;;
         --unit) candidates=$(_rseqctl_units "$program") ;;
         *)
             if [[ -n $before ]]; then
@@ -94,7 +104,7 @@ _rseqctl() {
             elif [[ $cur == -* && $verb != 'run --' ]]; then
                 candidates=${options// /$'\n'}
             elif [[ -z $verb ]]; then
-                candidates=$'status\nmonitor\nverify\npolicy\nrun'
+                candidates=$'status\nexplain\nmonitor\nviolations\nslice\nexport\ndoctor\nverify\nbench\npolicy\nrun'
             elif [[ $verb == policy ]]; then
                 candidates=$'list\nshow\ncheck\nset\nunset\napply'
             elif [[ $verb == 'policy check' ]]; then
@@ -103,8 +113,12 @@ _rseqctl() {
                 candidates=$(_rseqctl_units "$program")
             elif [[ $verb == run* ]]; then
                 candidates=$(compgen -c -- "$cur")
-            elif [[ $verb == status || $verb == monitor || $verb == 'policy show' ]]; then
+            elif [[ $verb == status || $verb == monitor || $verb == violations || $verb == 'policy show' ]]; then
                 candidates=$(cd /proc && printf '%s\n' [1-9]*; _rseqctl_units "$program")
+            elif [[ $verb == slice && $prev == slice ]]; then
+                candidates=$'set-length\nhist'
+            elif [[ $verb == explain || $prev == hist ]]; then
+                candidates=$(cd /proc && printf '%s\n' [1-9]*)
             fi
             ;;
     esac

@@ -17,6 +17,9 @@ namespace rseq {
 /// refuse. Nothing else is changed: the result is not safe to print.
 [[nodiscard]] std::string replace_invalid_utf8(std::string_view name);
 
+/// The word as a shell takes it: in quotes, unless it needs none.
+[[nodiscard]] std::string shell_word(std::string_view word);
+
 /// The first part of `text` that escape_untrusted() would write as `\xHH`: one character, or one
 /// byte that is not UTF-8. Empty if there is none.
 [[nodiscard]] std::string_view first_unprintable(std::string_view text);

@@ -2,6 +2,7 @@
 #include "verify/verify.h"
 
 #include "verify/probes.h"
+#include "verify/v1.h"
 
 #include <algorithm>
 
@@ -48,9 +49,15 @@ Safety judge(const std::vector<Finding>& findings) {
     return Safety::safe;
 }
 
-std::vector<Finding> verify(Kernel& kernel) {
+namespace {
+
+template <class Wanted>
+std::vector<Finding> run_probes(Kernel& kernel, Wanted wanted) {
     std::vector<Finding> findings;
     for (const Probe& probe : all_probes()) {
+        if (!wanted(probe)) {
+            continue;
+        }
         Finding finding = probe.run(kernel, probe);
         finding.key = probe.key;
         finding.title = probe.title;
@@ -58,6 +65,16 @@ std::vector<Finding> verify(Kernel& kernel) {
         findings.push_back(std::move(finding));
     }
     return findings;
+}
+
+} // namespace
+
+std::vector<Finding> verify(Kernel& kernel) {
+    return run_probes(kernel, [](const Probe&) { return true; });
+}
+
+std::vector<Finding> verify_v1(Kernel& kernel) {
+    return run_probes(kernel, [](const Probe& probe) { return probe.v1; });
 }
 
 } // namespace rseq::verify

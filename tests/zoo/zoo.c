@@ -76,6 +76,7 @@ static const struct kind {
     {"mixed", 1},        // every other thread the original size, and what the kernel offers
     {"unregistered", 0}, // registered by the C library, and undone
     {"refused", 1},      // each thread asks for less than the original size, in vain
+    {"busy", 1},         // 32 bytes, and each thread asks for the same area again, in vain
     {"slicing", 1},      // as offered, with slice extensions that they ask for all the time
     {"violating", 1},    // as offered; the main thread overwrites cpu_id_start once it is ready
 };
@@ -113,6 +114,14 @@ static int ask_in_vain(size_t index) {
         die(1, "registered half of an area");
     }
     return none;
+}
+
+static int register_twice(size_t index) {
+    const int length = register_area(index, original_length);
+    if (syscall(SYS_rseq, areas[index], length, 0, signature) == 0 || errno != EBUSY) {
+        die(1, "registered an area twice");
+    }
+    return length;
 }
 
 static int undo_registration_of_libc(void) {
@@ -191,6 +200,8 @@ static void settle(size_t index) {
         enable_slices();
     } else if (strcmp(kind->name, "mixed") == 0) {
         self->length = register_area(index, index % 2 == 0 ? original_length : offered_length());
+    } else if (strcmp(kind->name, "busy") == 0) {
+        self->length = register_twice(index);
     } else if (strcmp(kind->name, "refused") == 0) {
         self->length = ask_in_vain(index);
     } else if (strcmp(kind->name, "unregistered") == 0) {
@@ -234,7 +245,7 @@ int main(int argc, char** argv) {
         }
     }
     if (kind == NULL || threads < 1 || threads > most_threads) {
-        fprintf(stderr, "usage: zoo libc|none|original|long|offered|mixed|unregistered|refused|"
+        fprintf(stderr, "usage: zoo libc|none|original|long|offered|mixed|unregistered|refused|busy|"
                         "slicing|violating THREADS\n");
         return 2;
     }

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/limit.h"
+#include "cli/output.h"
+#include "cli/selection.h"
+#include "cli/slice_view.h"
+#include "cli/verb.h"
+#include "core/file.h"
+#include "core/parse.h"
+#include "trace/reader.h"
+#include "verify/classify.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace rseq::cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Read by systemd-tmpfiles at every boot.
+constexpr const char* lasting_folder = "/etc/tmpfiles.d";
+constexpr const char* lasting_file = "rseq-slice-length.conf";
+
+struct SliceOptions {
+    OutputOptions output;
+    std::vector<std::string> words;
+    double duration = 10;
+    bool runtime = false;
+};
+
+Exit fail_with(Exit status, const std::string& message) {
+    print_error(message);
+    return status;
+}
+
+Exit show(const std::string& text, const OutputOptions& output) {
+    auto printed = print(text, output);
+    return printed ? Exit::success : fail_with(Exit::failure, printed.error().message());
+}
+
+Exit run_show(const SliceOptions& options) {
+    limit_time("slice: reading the kernel");
+    SliceReport report;
+    report.kernel = verify::classify();
+    report.length = report.kernel.slices == Availability::no ? fail(0, "there are none")
+                                                             : read_slice_length(slice_length_file);
+    report.uses = open_directory("/proc").and_then(
+        [](UniqueFd root) { return read_slice_uses(proc::ProcReader(std::move(root))); });
+    unlimit_time();
+    return show(options.output.json == JsonFormat::off
+                    ? slice_to_text(report, !options.output.no_legend, use_colour())
+                    : dump(slice_to_json(report), options.output.json),
+                options.output);
+}
+
+Result<void> write_length(const std::string& text) {
+    const UniqueFd fd(::open(slice_length_file, O_WRONLY | O_CLOEXEC));
+    if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+        return fail_errno(std::string("cannot write ") + slice_length_file);
+    }
+    return {};
+}
+
+Result<void> make_last(const std::string& text) {
+    return open_directory(lasting_folder).and_then([&](const UniqueFd& dir) {
+        constexpr mode_t for_all_to_read = 0644;
+        return replace_file(
+            dir.get(), lasting_file,
+            fmt::format(
+                "# Written by `rseqctl slice set-length`: see rseqctl(1).\nw {} - - - - {}\n",
+                slice_length_file, text),
+            for_all_to_read);
+    });
+}
+
+Exit run_set_length(const std::string& word, bool runtime) {
+    const auto length = parse_number<std::uint32_t>(word);
+    if (!length || *length < least_slice_ns || *length > most_slice_ns) {
+        return fail_with(Exit::usage,
+                         fmt::format("'{}' is no length of a slice: {} to {} nanoseconds", word,
+                                     least_slice_ns, most_slice_ns));
+    }
+    if (auto written = write_length(std::to_string(*length)); !written) {
+        return fail_with(Exit::failure, written.error().message());
+    }
+    if (auto kept = runtime ? Result<void>() : make_last(std::to_string(*length)); !kept) {
+        return fail_with(Exit::failure,
+                         "the length is set until the next boot only: " + kept.error().message());
+    }
+    return Exit::success;
+}
+
+/// What the kernel tells in that time, of one process, or of all if it is 0.
+Result<std::uint64_t> listen(pid_t pid, std::chrono::duration<double> duration,
+                             SliceHistogram& histogram) {
+    trace::ReaderOptions wanted;
+    wanted.instance.name = "rseqctl-" + std::to_string(::getpid());
+    auto reader = trace::Reader::open(wanted);
+    if (!reader) {
+        return tl::unexpected<Error>(std::move(reader.error()));
+    }
+    if (auto on = reader->set_slices(true); !on) {
+        return tl::unexpected<Error>(std::move(on.error()));
+    }
+    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(duration);
+    std::uint64_t lost = 0;
+    for (bool last = false; !last;) {
+        constexpr int step_ms = 20;
+        last = Clock::now() >= end;
+        pollfd watched{reader->fd(), POLLIN, 0};
+        static_cast<void>(::poll(&watched, 1, step_ms));
+        do {
+            auto drained = reader->drain();
+            if (!drained) {
+                return tl::unexpected<Error>(std::move(drained.error()));
+            }
+            lost += drained->lost;
+            for (const Event& event : drained->events) {
+                const auto* ended = std::get_if<event::SliceEnded>(&event.payload);
+                if (ended != nullptr && (pid == 0 || pid == ended->tgid)) {
+                    histogram.add(ended->reason, ended->held_ns);
+                }
+            }
+        } while (reader->pending() && Clock::now() < end);
+    }
+    return lost;
+}
+
+Exit run_hist(const std::vector<std::string>& words, const SliceOptions& options) {
+    const auto targets = parse_targets(words);
+    if (!targets || !targets->units.empty()) {
+        return fail_with(Exit::usage,
+                         targets ? targets->units.front() + " is not the number of a process"
+                                 : targets.error().context);
+    }
+    const auto pid = targets->pids.empty() ? 0 : targets->pids.front();
+    if (pid != 0) {
+        auto exists = open_directory("/proc").and_then(
+            [&](UniqueFd root) { return check_process(proc::ProcReader(std::move(root)), pid); });
+        if (!exists) {
+            return fail_with(Exit::not_found, exists.error().message());
+        }
+    }
+    SliceHistogram histogram;
+    const auto lost = listen(pid, std::chrono::duration<double>(options.duration), histogram);
+    if (!lost) {
+        return fail_with(Exit::failure, lost.error().message());
+    }
+    if (*lost > 0) {
+        print_error(fmt::format("{} events were lost: there were more slices than these", *lost));
+    }
+    constexpr std::size_t bar_width = 40;
+    return show(options.output.json == JsonFormat::off
+                    ? histogram.to_text(bar_width)
+                    : dump(histogram.to_json(options.duration, *lost), options.output.json),
+                options.output);
+}
+
+Exit run_slice(const SliceOptions& options) {
+    if (options.words.empty()) {
+        return run_show(options);
+    }
+    const std::string& action = options.words.front();
+    const std::vector<std::string> rest(options.words.begin() + 1, options.words.end());
+    if (action == "set-length" && rest.size() == 1) {
+        return run_set_length(rest.front(), options.runtime);
+    }
+    if (action == "hist" && rest.size() <= 1) {
+        return run_hist(rest, options);
+    }
+    return fail_with(Exit::usage, "slice takes nothing, or set-length NS, or hist [PID]");
+}
+
+} // namespace
+
+Verb add_slice(CLI::App& program) {
+    auto options = std::make_shared<SliceOptions>();
+    CLI::App* verb = program.add_subcommand(
+        "slice", "Show time slice extensions, set their length, measure them");
+    verb->add_option("ACTION", options->words,
+                     "To show them, none; or set-length NS, or hist [PID]")
+        ->option_text("[set-length|hist]...");
+    verb->add_option("--duration", options->duration, "With hist, for so long")
+        ->option_text("SECONDS")
+        ->check(CLI::Range(0.0, 86400.0));
+    verb->add_flag("--runtime", options->runtime, "With set-length, until the next boot only");
+    add_output_options(*verb, options->output);
+    return {verb, [options] {
+                return run_slice(*options);
+            }};
+}
+
+} // namespace rseq::cli

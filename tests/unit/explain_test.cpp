@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Which conclusion follows from which evidence, and that none follows from too little.
+#include "explain/explain.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+
+using namespace rseq;
+using namespace rseq::explain;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+/// A process with glibc on a kernel with both modes and policies, of which everything is known.
+Findings glibc_process(const std::string& version, Mode mode, std::uint32_t size) {
+    Findings evidence;
+    evidence.kernel.kernel_class = KernelClass::dual;
+    evidence.kernel.feature_size = 33;
+    evidence.kernel.abi = 1;
+    evidence.process.key = {42, 1};
+    evidence.process.threads.add(mode, 2);
+    evidence.process.source = Evidence::procfs;
+    evidence.process.policy = Policy();
+    evidence.process.unit = proc::unit_of_cgroup("/system.slice/x.service");
+    evidence.auxv = Auxv{33, 64, false};
+    evidence.libc = Libc{LibcKind::glibc, false, version, "Debian GLIBC", true, "/lib/libc.so.6"};
+    evidence.tunable = std::optional<bool>();
+    evidence.glibc_size = size;
+    evidence.tcmalloc = std::vector<std::string>();
+    evidence.seccomp = Seccomp();
+    evidence.refusals = std::vector<Refusal>();
+    return evidence;
+}
+
+const Reason& reason(const Explanation& explanation, std::string_view about) {
+    const auto found = std::find_if(explanation.reasons.begin(), explanation.reasons.end(),
+                                    [&](const Reason& one) { return one.about == about; });
+    EXPECT_NE(found, explanation.reasons.end()) << about;
+    return *found;
+}
+
+bool has_command(const Explanation& explanation, const std::string& command) {
+    return std::any_of(explanation.remedies.begin(), explanation.remedies.end(),
+                       [&](const Remedy& remedy) { return remedy.command == command; });
+}
+
+TEST(Explain, GlibcBefore241Registers32Bytes) {
+    const auto told = explain::explain(glibc_process("2.36", Mode::v1, 20));
+    EXPECT_EQ(told.registrant, Registrant::glibc);
+    EXPECT_TRUE(
+        contains(told.conclusion, "glibc 2.36 registered 32 bytes, as every release before"));
+}
+
+TEST(Explain, GlibcSince241RegistersAllAndCanBePinned) {
+    const auto told = explain::explain(glibc_process("2.41", Mode::v2, 33));
+    EXPECT_EQ(told.registrant, Registrant::glibc);
+    EXPECT_TRUE(contains(told.conclusion, "glibc 2.41 registered all"));
+    EXPECT_TRUE(has_command(
+        told, "rseqctl policy set x.service --mode legacy && systemctl restart x.service"));
+}
+
+TEST(Explain, NamesOfUnitsAreQuotedInCommands) {
+    auto evidence = glibc_process("2.41", Mode::v2, 33);
+    evidence.process.unit = {proc::Manager::system, "a'; reboot #.service", ""};
+    const auto told = explain::explain(evidence);
+    ASSERT_FALSE(told.remedies.empty());
+    EXPECT_TRUE(contains(told.remedies[0].command, "'a'\\''; reboot #.service'"));
+}
+
+TEST(Explain, AStaticGlibcOfUnknownVersionIsNotDated) {
+    auto evidence = glibc_process("", Mode::v1, 20);
+    evidence.libc->is_static = true;
+    const auto told = explain::explain(evidence);
+    EXPECT_EQ(told.conclusion, "the static glibc registered 32 bytes");
+}
+
+TEST(Explain, ThePolicyLegacyComesBeforeTheLibrary) {
+    auto evidence = glibc_process("2.41", Mode::v1, 20);
+    evidence.process.policy = Policy{PolicyMode::legacy, PolicySlice::allow};
+    const auto told = explain::explain(evidence);
+    EXPECT_TRUE(contains(told.conclusion, "the policy 'legacy'"));
+    EXPECT_TRUE(has_command(told, "rseqctl policy unset x.service && systemctl restart x.service"));
+}
+
+TEST(Explain, ThePolicyOffLeavesNobodyRegistered) {
+    auto evidence = glibc_process("2.41", Mode::none, 0);
+    evidence.process.policy = Policy{PolicyMode::off, PolicySlice::allow};
+    evidence.refusals = std::vector<Refusal>{{1, 42, ENOSYS, 33}};
+    const auto told = explain::explain(evidence);
+    EXPECT_EQ(told.registrant, Registrant::nobody);
+    EXPECT_TRUE(contains(told.conclusion, "the policy 'off'"));
+    EXPECT_TRUE(contains(reason(told, "refusals").text, "ENOSYS (by policy)"));
+}
+
+TEST(Explain, TheTunableKeepsGlibcFromRegistering) {
+    auto evidence = glibc_process("2.41", Mode::none, 0);
+    evidence.tunable = std::optional<bool>(false);
+    EXPECT_TRUE(contains(explain::explain(evidence).conclusion, "glibc.pthread.rseq=0"));
+}
+
+TEST(Explain, TheTunableOfAPrivilegedProgramIsIgnored) {
+    auto evidence = glibc_process("2.41", Mode::none, 0);
+    evidence.tunable = std::optional<bool>(false);
+    evidence.auxv->secure = true;
+    const auto told = explain::explain(evidence);
+    EXPECT_EQ(told.conclusion, "");
+    EXPECT_TRUE(contains(reason(told, "tunables").text, "ignored"));
+}
+
+TEST(Explain, AProgramThatGlibcLeavesAloneRegisteredItself) {
+    auto evidence = glibc_process("2.41", Mode::v1, 0);
+    evidence.tunable = std::optional<bool>(false);
+    const auto told = explain::explain(evidence);
+    EXPECT_EQ(told.registrant, Registrant::program);
+    EXPECT_TRUE(contains(told.conclusion, "the program registered 32 bytes itself"));
+
+    evidence.tcmalloc = std::vector<std::string>{"/usr/bin/mongod"};
+    EXPECT_TRUE(contains(explain::explain(evidence).conclusion, "TCMalloc"));
+}
+
+TEST(Explain, MuslDoesNotRegister) {
+    auto evidence = glibc_process("", Mode::none, 0);
+    evidence.libc = Libc{LibcKind::musl, false, "1.2.3", "", false, "/lib/ld-musl-x86_64.so.1"};
+    evidence.glibc_size = fail(0, "there is no glibc");
+    EXPECT_TRUE(contains(explain::explain(evidence).conclusion, "musl 1.2.3 does not register"));
+    evidence.process.threads = {.v1 = 1};
+    EXPECT_EQ(explain::explain(evidence).registrant, Registrant::program);
+}
+
+TEST(Explain, AFilterIsConcludedOnlyIfNothingElseIsLeft) {
+    auto evidence = glibc_process("2.41", Mode::none, 0);
+    evidence.seccomp = Seccomp{2, 1};
+    EXPECT_TRUE(contains(explain::explain(evidence).conclusion, "seccomp"));
+
+    auto refused = evidence;
+    refused.refusals = std::vector<Refusal>{{1, 42, EINVAL, 33}};
+    EXPECT_TRUE(contains(explain::explain(refused).conclusion, "the kernel refused: EINVAL"));
+
+    auto unread = evidence;
+    unread.tunable = fail(EACCES, "cannot open environ");
+    EXPECT_EQ(explain::explain(unread).conclusion, "");
+
+    auto without = evidence;
+    without.seccomp = Seccomp();
+    EXPECT_EQ(explain::explain(without).conclusion, "");
+}
+
+TEST(Explain, WhatIsNotKnownIsNamed) {
+    Findings evidence;
+    evidence.kernel.kernel_class = KernelClass::dual;
+    evidence.process.threads.add(Mode::v1, 1);
+    const auto told = explain::explain(evidence);
+    EXPECT_EQ(told.registrant, Registrant::unknown);
+    EXPECT_EQ(told.conclusion, "");
+    for (const std::string about : {"auxv", "libc", "tunables", "registrant", "refusals"}) {
+        EXPECT_TRUE(std::any_of(told.unknown.begin(), told.unknown.end(), [&](const auto& part) {
+            return part.starts_with(about + ": ");
+        })) << about;
+    }
+}
+
+TEST(Explain, AStaticProgramWithoutAKnownLibraryIsNotExplained) {
+    auto evidence = glibc_process("", Mode::none, 0);
+    evidence.libc = Libc{LibcKind::unknown, true, "", "", false, "/bin/x"};
+    const auto told = explain::explain(evidence);
+    EXPECT_EQ(told.conclusion, "");
+    EXPECT_FALSE(told.unknown.empty());
+}
+
+TEST(Explain, AKernelOfOneModeDecidesByItself) {
+    auto evidence = glibc_process("2.41", Mode::v1, 20);
+    evidence.kernel.kernel_class = KernelClass::historical;
+    EXPECT_TRUE(contains(explain::explain(evidence).conclusion, "every registration as v1"));
+    evidence.kernel.kernel_class = KernelClass::broken;
+    EXPECT_TRUE(contains(explain::explain(evidence).conclusion, "as optimized"));
+}
+
+TEST(Explain, AnEndedRegistrationIsTold) {
+    EXPECT_TRUE(contains(explain::explain(glibc_process("2.41", Mode::none, 33)).conclusion,
+                         "was ended since"));
+}
+
+TEST(Explain, RefusedAttemptsHaveTheirMeaning) {
+    auto evidence = glibc_process("2.41", Mode::v2, 33);
+    evidence.refusals = std::vector<Refusal>{{1, 43, EBUSY, 32}};
+    EXPECT_TRUE(contains(reason(explain::explain(evidence), "refusals").text,
+                         "thread 43 asked for 32 bytes: EBUSY (this very area is registered"));
+}
+
+} // namespace
