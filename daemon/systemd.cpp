@@ -67,7 +67,8 @@ int read_first_strings(sd_bus_message* reply, const char* contents, const Take& 
             result = ::sd_bus_message_exit_container(reply);
         }
     }
-    return result;
+    // Of the array, which may be one value of many.
+    return result < 0 ? result : ::sd_bus_message_exit_container(reply);
 }
 
 /// Whether the file, as EnvironmentFile= names it, sets GLIBC_TUNABLES. One that cannot be read, or
