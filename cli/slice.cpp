@@ -190,7 +190,7 @@ Verb add_slice(CLI::App& program) {
         "slice", "Show time slice extensions, set their length, measure them");
     verb->add_option("ACTION", options->words,
                      "To show them, none; or set-length NS, or hist [PID]")
-        ->option_text("[set-length|hist]...");
+        ->option_text("[WORD]...");
     verb->add_option("--duration", options->duration, "With hist, for so long")
         ->option_text("SECONDS")
         ->check(CLI::Range(0.0, 86400.0));

@@ -68,8 +68,7 @@ Result<Found> find(const ViolationsOptions& options, std::optional<std::uint64_t
     }
     auto told = from_daemon("", since);
     if (!told) {
-        return fail(killed.error().code,
-                    killed.error().context + ", and " + told.error().message());
+        return fail(0, killed.error().context + ", and " + told.error().message());
     }
     print_error(killed.error().message() +
                 "; these are the last ones that rseq-compatd saw since it started");
