@@ -23,7 +23,6 @@ constexpr std::size_t word_limit = 256;
 
 constexpr const char* process_type = "utbayaysss(uuuu)susss";
 constexpr const char* violation_type = "tuuayayaysyttts";
-constexpr const char* policy_type = "ssuua{ss}ssssssuu";
 constexpr const char* thread_type = "uuaysus";
 
 Availability availability_of(std::string_view word) {
@@ -307,30 +306,6 @@ Result<std::vector<Killed>> decode_violations(sd_bus_message* reply) {
         in.leave();
     }
     return in.finish(what).map([&] { return std::move(list); });
-}
-
-Result<std::vector<PolicyRow>> decode_policies(sd_bus_message* reply) {
-    const std::string what = "the list of policies";
-    if (!has_types(reply, array_of(policy_type))) {
-        return unexpected_types(what);
-    }
-    std::vector<PolicyRow> rows;
-    MessageReader in(reply);
-    if (in.enter('a', ("(" + std::string(policy_type) + ")").c_str())) {
-        while (in.enter('r', policy_type)) {
-            PolicyRow row;
-            row.name = in.string(clause_limit);
-            in.skip("suua{ss}ssss"); // where it is, what it asks for
-            row.state = in.string(word_limit);
-            in.skip("s");
-            row.compliant = in.u32();
-            row.not_compliant = in.u32();
-            rows.push_back(std::move(row));
-            in.leave();
-        }
-        in.leave();
-    }
-    return in.finish(what).map([&] { return std::move(rows); });
 }
 
 void settle_threads(std::vector<Process>& processes) {

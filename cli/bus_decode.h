@@ -56,17 +56,6 @@ Result<ProcessDetails> decode_details(sd_bus_message* reply);
 /// The reply of ListViolations.
 Result<std::vector<Killed>> decode_violations(sd_bus_message* reply);
 
-/// A rule, how it is enforced, and how many processes are as it asks.
-struct PolicyRow {
-    std::string name;
-    std::string state;
-    std::uint32_t compliant = 0;
-    std::uint32_t not_compliant = 0;
-};
-
-/// The reply of ListPolicies.
-Result<std::vector<PolicyRow>> decode_policies(sd_bus_message* reply);
-
 /// Once all lists are there: counts the threads of each process anew by its list, and drops
 /// processes that have none (any more).
 void settle_threads(std::vector<snapshot::Process>& processes);

@@ -244,21 +244,16 @@ Result<void> Client::add_threads(std::span<const std::uint32_t> pids,
 }
 
 Result<ProcessDetails> Client::details(pid_t pid) {
-    return ask_daemon("GetProcess",
-                      [&](sd_bus_message* call) {
-                          return sd_bus_message_append(call, "u", static_cast<std::uint32_t>(pid));
-                      })
+    return call("GetProcess",
+                [&](sd_bus_message* call) {
+                    return sd_bus_message_append(call, "u", static_cast<std::uint32_t>(pid));
+                })
         .and_then([](const Message& reply) { return decode_details(reply.get()); });
 }
 
 Result<std::vector<Killed>> Client::violations() {
-    return ask_daemon("ListViolations", [](sd_bus_message*) { return 0; })
+    return call("ListViolations", [](sd_bus_message*) { return 0; })
         .and_then([](const Message& reply) { return decode_violations(reply.get()); });
-}
-
-Result<std::vector<PolicyRow>> Client::policies() {
-    return ask_daemon("ListPolicies", [](sd_bus_message*) { return 0; })
-        .and_then([](const Message& reply) { return decode_policies(reply.get()); });
 }
 
 Result<void> Client::check_process(pid_t pid) {

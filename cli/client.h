@@ -59,8 +59,6 @@ public:
     Result<ProcessDetails> details(pid_t pid);
     /// The last violations that the daemon saw, oldest first.
     Result<std::vector<Killed>> violations();
-    /// The rules that are in force, in the order in which they are tried.
-    Result<std::vector<PolicyRow>> policies();
     /// From now on next() waits for events of these kinds.
     Result<void> subscribe(const std::vector<EventKind>& kinds);
     /// Waits without end, until `output` is closed at its other end too. Fails if the connection

@@ -4,6 +4,7 @@
 #include "cli/export_data.h"
 #include "cli/limit.h"
 #include "cli/output.h"
+#include "cli/policy_bus.h"
 #include "cli/verb.h"
 #include "core/file.h"
 #include "verify/v1.h"
@@ -70,7 +71,7 @@ void read_daemon(ExportData& data) {
     ExportData::Daemon daemon;
     daemon.facts = client->facts();
     auto violations = client->violations();
-    auto policies = client->policies();
+    auto policies = list_policies(*client);
     data.daemon_errors += (violations ? 0U : 1U) + (policies ? 0U : 1U);
     if (violations) {
         for (const Killed& killed : *violations) {

@@ -150,12 +150,12 @@ void add_daemon(const ExportData& data, Metrics& out) {
     out.single("rseq_rescans_total", "counter", "Scans made to repair that.",
                number(facts.rescans));
     out.family("rseq_policy_processes", "gauge", "Processes of each rule, by their compliance.");
-    for (const PolicyRow& policy : data.daemon->policies) {
-        out.sample({{"rule", policy.name}, {"compliant", "yes"}}, number(policy.compliant));
-        out.sample({{"rule", policy.name}, {"compliant", "no"}}, number(policy.not_compliant));
+    for (const enforce::RuleReport& policy : data.daemon->policies) {
+        out.sample({{"rule", policy.name}, {"compliant", "yes"}}, number(policy.comply));
+        out.sample({{"rule", policy.name}, {"compliant", "no"}}, number(policy.do_not_comply));
     }
     out.family("rseq_policy_info", "gauge", "The rules and how they are enforced.");
-    for (const PolicyRow& policy : data.daemon->policies) {
+    for (const enforce::RuleReport& policy : data.daemon->policies) {
         out.sample({{"rule", policy.name}, {"state", policy.state}}, 1);
     }
 }
@@ -172,11 +172,11 @@ Json daemon_to_json(const ExportData::Daemon& daemon) {
         violations.push_back({{"reason", reason}, {"count", count}});
     }
     Json policies = Json::array();
-    for (const PolicyRow& policy : daemon.policies) {
+    for (const enforce::RuleReport& policy : daemon.policies) {
         policies.push_back({{"rule", policy.name},
                             {"state", policy.state},
-                            {"compliant", policy.compliant},
-                            {"not_compliant", policy.not_compliant}});
+                            {"compliant", policy.comply},
+                            {"not_compliant", policy.do_not_comply}});
     }
     return {{"version", daemon.facts.version},
             {"registrations", daemon.facts.registrations},

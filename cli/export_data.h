@@ -4,6 +4,7 @@
 #include "cli/bus_decode.h"
 #include "cli/slice_use.h"
 #include "core/kernel_facts.h"
+#include "enforce/report.h"
 #include "table/table.h"
 #include "verify/verify.h"
 
@@ -27,7 +28,7 @@ struct ExportData {
     struct Daemon {
         DaemonFacts facts;
         std::map<std::string, std::uint64_t> violations; ///< by reason, of the last ones
-        std::vector<PolicyRow> policies;
+        std::vector<enforce::RuleReport> policies;
     };
     std::optional<Daemon> daemon;
     std::uint32_t kernel_errors = 0; ///< what of the kernel could not be read

@@ -55,7 +55,11 @@ TEST(Export, LargeCountsKeepAllTheirDigits) {
 TEST(Export, LabelsAreEscaped) {
     ExportData data;
     data.daemon.emplace();
-    data.daemon->policies = {{"a\"b\\c\nd", "enforced", 4, 1}};
+    enforce::RuleReport& policy = data.daemon->policies.emplace_back();
+    policy.name = "a\"b\\c\nd";
+    policy.state = "enforced";
+    policy.comply = 4;
+    policy.do_not_comply = 1;
     const std::string text = export_to_prometheus(data);
     EXPECT_TRUE(
         contains(text, "rseq_policy_processes{rule=\"a\\\"b\\\\c\\nd\",compliant=\"no\"} 1\n"));
