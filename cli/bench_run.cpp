@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <ctime>
 
@@ -128,7 +129,8 @@ Result<BenchSamples> run_bench(const KernelFacts& facts, std::size_t rounds) {
     CPU_ZERO(&one);
     CPU_SET(static_cast<std::size_t>(samples.cpu), &one);
     ::sched_setaffinity(0, sizeof(one), &one); // children inherit it
-    const auto kernel = verify::running_kernel();
+    // A slow machine may take its time.
+    const auto kernel = verify::running_kernel(std::chrono::minutes(1));
     int error = 0;
     for (std::size_t round = 0; round <= rounds && error == 0; ++round) {
         for (std::size_t turn = 0; turn < lengths.size() && error == 0; ++turn) {
