@@ -17,10 +17,9 @@ Exit run(int argc, char** argv) {
     program.require_subcommand(1);
     program.set_version_flag("--version", "rseqctl " RSEQ_VERSION);
     const std::vector<Verb> verbs{
-        add_status(program),     add_explain(program), add_monitor(program),
-        add_violations(program), add_slice(program),   add_export(program),
-        add_doctor(program),     add_verify(program),  add_bench(program),
-        add_policy(program),     add_run(program)};
+        add_status(program), add_explain(program), add_monitor(program), add_violations(program),
+        add_slice(program),  add_export(program),  add_doctor(program),  add_verify(program),
+        add_bench(program),  add_policy(program),  add_run(program)};
 
     try {
         program.parse(argc, argv);

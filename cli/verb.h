@@ -10,12 +10,12 @@ namespace rseq::cli {
 /// Exit statuses of rseqctl, as rseqctl(1) documents them.
 enum class Exit : int {
     success = 0,
-    failure = 1,          ///< something went wrong; `verify`: a guarantee is lost; `doctor`: warnings
-    usage = 2,            ///< the command line makes no sense; `doctor`: errors
-    unknown = 3,          ///< `verify`, `explain`: it cannot be said
-    not_found = 4,        ///< a process, a unit or its rule that was named does not exist
-    unenforceable = 5,    ///< `policy`: what a rule asks for cannot be had
-    not_run = 125,        ///< `run`: the command was not executed
+    failure = 1,       ///< something went wrong; `verify`: a guarantee is lost; `doctor`: warnings
+    usage = 2,         ///< the command line makes no sense; `doctor`: errors
+    unknown = 3,       ///< `verify`, `explain`: it cannot be said
+    not_found = 4,     ///< a process, a unit or its rule that was named does not exist
+    unenforceable = 5, ///< `policy`: what a rule asks for cannot be had
+    not_run = 125,     ///< `run`: the command was not executed
     not_executable = 126, ///< `run`: the command could not be executed
     no_command = 127,     ///< `run`: there is no such command
 };

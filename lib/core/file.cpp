@@ -84,8 +84,7 @@ Result<std::string> read_file(int dir_fd, const char* path, std::size_t limit) {
     return buffer;
 }
 
-Result<void> replace_file(int dir_fd, const std::string& name, std::string_view text,
-                          mode_t mode) {
+Result<void> replace_file(int dir_fd, const std::string& name, std::string_view text, mode_t mode) {
     const std::string temporary = temporary_name(name);
     UniqueFd fd(::openat(dir_fd, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
                          S_IRUSR | S_IWUSR));

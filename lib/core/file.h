@@ -23,10 +23,10 @@ Result<void> read_file(int dir_fd, const char* path, std::size_t limit, std::str
 /// The same, as a value.
 Result<std::string> read_file(int dir_fd, const char* path, std::size_t limit);
 
-/// Makes `text` the content of the file `name` in the directory, all of it or nothing: whoever reads
-/// sees the old content or the new one, after a power failure too. A symbolic link is replaced, not
-/// followed. `name` has no slash, and something by another name may be left behind only if the
-/// process is killed meanwhile: `.NAME.` and six characters.
+/// Makes `text` the content of the file `name` in the directory, all of it or nothing: whoever
+/// reads sees the old content or the new one, after a power failure too. A symbolic link is
+/// replaced, not followed. `name` has no slash, and something by another name may be left behind
+/// only if the process is killed meanwhile: `.NAME.` and six characters.
 Result<void> replace_file(int dir_fd, const std::string& name, std::string_view text, mode_t mode);
 
 } // namespace rseq

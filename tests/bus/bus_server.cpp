@@ -137,8 +137,12 @@ PolicyChange some_change(bool dry_run) {
     enforce::Action reload;
     reload.kind = enforce::ActionKind::reload;
     change.applied.outcomes.push_back({reload, Error{EACCES, "polkit"}});
-    change.applied.notes.push_back({enforce::NoteKind::left_alone, "x.service", "drop-in", "why",
-                                    "held", {"/etc/file", 3, 5}});
+    change.applied.notes.push_back({enforce::NoteKind::left_alone,
+                                    "x.service",
+                                    "drop-in",
+                                    "why",
+                                    "held",
+                                    {"/etc/file", 3, 5}});
     return change;
 }
 
@@ -170,7 +174,9 @@ public:
         static_cast<void>(state_.registry.reconcile(scan));
         enforcer_.apply(made_up_rules(), {});
         state_.enforcer = &enforcer_;
-        state_.compliance = [](const registry::Process&) { return enforce::Compliance(); };
+        state_.compliance = [](const registry::Process&) {
+            return enforce::Compliance();
+        };
     }
 
     int run(const BusLimits& limits) {

@@ -80,7 +80,7 @@ TEST_F(ConfigWrite, WhatIsWrittenIsReadBack) {
 TEST_F(ConfigWrite, EveryWordAndEveryNameComesBack) {
     for (const char* const unit :
          {"x.service", "x@1.service", "a-b@*.service", "system.slice", "docker/0123456789ab",
-          "user@1000/app.service", "dev-disk\\x2d1.service", "odd\"'#: {}[]&*!|>%@`.service"}) {
+          "user@1000/app.service", "dev-disk\\x2d1.service", "odd\"'#:{}[]&*!|>%@`.service"}) {
         for (const UnitPolicy& policy :
              {UnitPolicy{.mode = PolicyMode::automatic}, UnitPolicy{.mode = PolicyMode::off},
               UnitPolicy{.slice = PolicySlice::allow}, UnitPolicy{.glibc = true},
@@ -105,9 +105,9 @@ TEST_F(ConfigWrite, APersonIsToldWhatTheFileIs) {
 TEST_F(ConfigWrite, WhatIsNotNamedStaysAsItWasSet) {
     ASSERT_TRUE(set("x", {.mode = PolicyMode::legacy, .expect = Mode::v1}));
     ASSERT_TRUE(set("x.service", {.slice = PolicySlice::deny}));
-    ASSERT_TRUE(set("x", {.mode = PolicyMode::off}));
+    ASSERT_TRUE(set("x", {.mode = PolicyMode::automatic}));
     ASSERT_EQ(rules().size(), 1U);
-    EXPECT_EQ(rules()[0].mode, PolicyMode::off);
+    EXPECT_EQ(rules()[0].mode, PolicyMode::automatic);
     EXPECT_EQ(rules()[0].slice, PolicySlice::deny);
     EXPECT_EQ(rules()[0].expect, Mode::v1);
 }
