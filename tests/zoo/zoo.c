@@ -245,8 +245,9 @@ int main(int argc, char** argv) {
         }
     }
     if (kind == NULL || threads < 1 || threads > most_threads) {
-        fprintf(stderr, "usage: zoo libc|none|original|long|offered|mixed|unregistered|refused|busy|"
-                        "slicing|violating THREADS\n");
+        fprintf(stderr,
+                "usage: zoo libc|none|original|long|offered|mixed|unregistered|refused|busy|"
+                "slicing|violating THREADS\n");
         return 2;
     }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
