@@ -30,11 +30,7 @@ Exit run(const BenchOptions& options) {
     const std::string text = options.output.json == JsonFormat::off
                                  ? bench_to_text(*samples, !options.output.no_legend, use_colour())
                                  : dump(bench_to_json(facts, *samples), options.output.json);
-    if (auto printed = print(text, options.output); !printed) {
-        print_error(printed.error().message());
-        return Exit::failure;
-    }
-    return Exit::success;
+    return print_result(text, options.output, Exit::success);
 }
 
 } // namespace

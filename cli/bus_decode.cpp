@@ -137,19 +137,15 @@ bool read_detail(std::string_view name, MessageReader& in, EventDetails& details
 
 std::vector<explain::Refusal> read_refusals(MessageReader& in) {
     std::vector<explain::Refusal> refusals;
-    if (in.enter('a', "(tuius)")) {
-        while (in.enter('r', "tuius")) {
-            explain::Refusal refusal;
-            refusal.time_usec = in.u64();
-            refusal.tid = in.id_or_none();
-            refusal.error = in.i32();
-            refusal.length = in.u32();
-            in.skip("s");
-            refusals.push_back(refusal);
-            in.leave();
-        }
-        in.leave();
-    }
+    read_rows(in, "tuius", [&](MessageReader& row) {
+        explain::Refusal refusal;
+        refusal.time_usec = row.u64();
+        refusal.tid = row.id_or_none();
+        refusal.error = row.i32();
+        refusal.length = row.u32();
+        row.skip("s");
+        refusals.push_back(refusal);
+    });
     return refusals;
 }
 
@@ -171,25 +167,12 @@ Killed read_violation(MessageReader& in) {
     return killed;
 }
 
-/// Whether these are the types of the whole message; reading beyond them would not show it.
-bool has_types(sd_bus_message* message, const std::string& types) {
-    return sd_bus_message_has_signature(message, types.c_str()) > 0;
-}
-
-tl::unexpected<Error> unexpected_types(const std::string& what) {
-    return fail(EPROTO, what + " has other types than documented");
-}
-
-std::string array_of(const char* element) {
-    return std::string("a(") + element + ")";
-}
-
 } // namespace
 
 Result<DaemonFacts> decode_properties(sd_bus_message* reply) {
     const std::string what = "what rseq-compatd says of itself";
-    if (!has_types(reply, "a{sv}")) {
-        return unexpected_types(what);
+    if (auto right = check_types(reply, "a{sv}", what); !right) {
+        return tl::unexpected<Error>(std::move(right.error()));
     }
     DaemonFacts facts;
     MessageReader in(reply);
@@ -225,18 +208,13 @@ Result<DaemonFacts> decode_properties(sd_bus_message* reply) {
 
 Result<std::vector<Process>> decode_processes(sd_bus_message* reply) {
     const std::string what = "the list of processes";
-    if (!has_types(reply, array_of(process_type))) {
-        return unexpected_types(what);
+    if (auto right = check_types(reply, array_of(process_type), what); !right) {
+        return tl::unexpected<Error>(std::move(right.error()));
     }
     std::vector<Process> processes;
     MessageReader in(reply);
-    if (in.enter('a', ("(" + std::string(process_type) + ")").c_str())) {
-        while (in.enter('r', process_type)) {
-            processes.push_back(read_process(in));
-            in.leave();
-        }
-        in.leave();
-    }
+    read_rows(in, process_type,
+              [&](MessageReader& row) { processes.push_back(read_process(row)); });
     std::sort(processes.begin(), processes.end(),
               [](const Process& a, const Process& b) { return a.key < b.key; });
     return in.finish(what).map([&] { return std::move(processes); });
@@ -244,37 +222,33 @@ Result<std::vector<Process>> decode_processes(sd_bus_message* reply) {
 
 Result<void> decode_threads(sd_bus_message* reply, std::vector<Process>& processes) {
     const std::string what = "the list of threads";
-    if (!has_types(reply, array_of(thread_type))) {
-        return unexpected_types(what);
+    if (auto right = check_types(reply, array_of(thread_type), what); !right) {
+        return tl::unexpected<Error>(std::move(right.error()));
     }
     MessageReader in(reply);
-    if (in.enter('a', ("(" + std::string(thread_type) + ")").c_str())) {
-        while (in.enter('r', thread_type)) {
-            const pid_t pid = in.id();
-            snapshot::Thread thread;
-            thread.tid = in.id();
-            thread.comm = in.bytes(comm_limit);
-            const auto mode = parse_mode(in.string(word_limit));
-            thread.mode = mode == Mode::mixed ? Mode::unknown : mode.value_or(Mode::unknown);
-            thread.length = in.u32();
-            thread.slice = parse_slice_state(in.string(word_limit)).value_or(SliceState::unknown);
-            in.leave();
-            const auto process = std::lower_bound(
-                processes.begin(), processes.end(), pid,
-                [](const Process& candidate, pid_t wanted) { return candidate.key.pid < wanted; });
-            if (process != processes.end() && process->key.pid == pid) {
-                process->thread_list.push_back(std::move(thread));
-            } // otherwise of one that has started after the processes were listed
-        }
-        in.leave();
-    }
+    read_rows(in, thread_type, [&](MessageReader& row) {
+        const pid_t pid = row.id();
+        snapshot::Thread thread;
+        thread.tid = row.id();
+        thread.comm = row.bytes(comm_limit);
+        const auto mode = parse_mode(row.string(word_limit));
+        thread.mode = mode == Mode::mixed ? Mode::unknown : mode.value_or(Mode::unknown);
+        thread.length = row.u32();
+        thread.slice = parse_slice_state(row.string(word_limit)).value_or(SliceState::unknown);
+        const auto process = std::lower_bound(
+            processes.begin(), processes.end(), pid,
+            [](const Process& candidate, pid_t wanted) { return candidate.key.pid < wanted; });
+        if (process != processes.end() && process->key.pid == pid) {
+            process->thread_list.push_back(std::move(thread));
+        } // otherwise of one that has started after the processes were listed
+    });
     return in.finish(what);
 }
 
 Result<ProcessDetails> decode_details(sd_bus_message* reply) {
     const std::string what = "what rseq-compatd says of a process";
-    if (!has_types(reply, "a{sv}")) {
-        return unexpected_types(what);
+    if (auto right = check_types(reply, "a{sv}", what); !right) {
+        return tl::unexpected<Error>(std::move(right.error()));
     }
     ProcessDetails details;
     MessageReader in(reply);
@@ -293,18 +267,12 @@ Result<ProcessDetails> decode_details(sd_bus_message* reply) {
 
 Result<std::vector<Killed>> decode_violations(sd_bus_message* reply) {
     const std::string what = "the list of violations";
-    if (!has_types(reply, array_of(violation_type))) {
-        return unexpected_types(what);
+    if (auto right = check_types(reply, array_of(violation_type), what); !right) {
+        return tl::unexpected<Error>(std::move(right.error()));
     }
     std::vector<Killed> list;
     MessageReader in(reply);
-    if (in.enter('a', ("(" + std::string(violation_type) + ")").c_str())) {
-        while (in.enter('r', violation_type)) {
-            list.push_back(read_violation(in));
-            in.leave();
-        }
-        in.leave();
-    }
+    read_rows(in, violation_type, [&](MessageReader& row) { list.push_back(read_violation(row)); });
     return in.finish(what).map([&] { return std::move(list); });
 }
 
@@ -322,8 +290,8 @@ void settle_threads(std::vector<Process>& processes) {
 
 Result<std::optional<BusEvent>> decode_event(sd_bus_message* signal) {
     const std::string what = "an event of rseq-compatd";
-    if (!has_types(signal, "stuuaysa{sv}")) {
-        return unexpected_types(what);
+    if (auto right = check_types(signal, "stuuaysa{sv}", what); !right) {
+        return tl::unexpected<Error>(std::move(right.error()));
     }
     MessageReader in(signal);
     BusEvent event;
@@ -343,8 +311,8 @@ Result<std::optional<BusEvent>> decode_event(sd_bus_message* signal) {
 
 Result<EventsLost> decode_lost(sd_bus_message* signal) {
     const std::string what = "the number of events lost by rseq-compatd";
-    if (!has_types(signal, "t")) {
-        return unexpected_types(what);
+    if (auto right = check_types(signal, "t", what); !right) {
+        return tl::unexpected<Error>(std::move(right.error()));
     }
     MessageReader in(signal);
     const EventsLost lost{in.u64()};

@@ -141,11 +141,7 @@ Exit run_doctor(const OutputOptions& output) {
     const std::string text = output.json == JsonFormat::off
                                  ? doctor_to_text(checks, !output.no_legend, use_colour())
                                  : dump(doctor_to_json(checks), output.json);
-    if (auto printed = print(text, output); !printed) {
-        print_error(printed.error().message());
-        return Exit::unknown;
-    }
-    return static_cast<Exit>(exit_status(checks));
+    return print_result(text, output, static_cast<Exit>(exit_status(checks)), Exit::unknown);
 }
 
 } // namespace

@@ -112,11 +112,8 @@ Exit run_explain(const ExplainOptions& options) {
         options.output.json == JsonFormat::off
             ? explain_to_text(*evidence, explanation, !options.output.no_legend, use_colour())
             : dump(explain_to_json(*evidence, explanation), options.output.json);
-    if (auto printed = print(text, options.output); !printed) {
-        print_error(printed.error().message());
-        return Exit::failure;
-    }
-    return explanation.conclusion.empty() ? Exit::unknown : Exit::success;
+    return print_result(text, options.output,
+                        explanation.conclusion.empty() ? Exit::unknown : Exit::success);
 }
 
 } // namespace

@@ -93,6 +93,18 @@ void read_members(MessageReader& in, const MemberReader& read) {
     in.leave();
 }
 
+Result<void> check_types(sd_bus_message* message, const std::string& types,
+                         const std::string& what) {
+    if (sd_bus_message_has_signature(message, types.c_str()) > 0) {
+        return {};
+    }
+    return fail(EPROTO, what + " has other types than documented");
+}
+
+std::string array_of(const std::string& members) {
+    return "a(" + members + ")";
+}
+
 Result<void> MessageReader::finish(const std::string& what) const {
     if (!ok_) {
         return fail(EPROTO, what + " makes no sense");

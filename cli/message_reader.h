@@ -105,6 +105,14 @@ inline std::uint64_t variant_u64(MessageReader& in) {
     return variant(in, "t", [](MessageReader& inner) { return inner.u64(); });
 }
 
+/// Fails unless these are the types of the whole message: reading would not show what is beyond
+/// them. `what` begins the error.
+Result<void> check_types(sd_bus_message* message, const std::string& types,
+                         const std::string& what);
+
+/// The type of an array of structures with these members.
+std::string array_of(const std::string& members);
+
 /// Reads an array of structures with these members, one by one.
 template <class Read>
 void read_rows(MessageReader& in, const std::string& members, Read read) {

@@ -156,4 +156,12 @@ Result<void> print(std::string_view text, const OutputOptions& options) {
     return write_all(STDOUT_FILENO, text);
 }
 
+Exit print_result(std::string_view text, const OutputOptions& options, Exit status, Exit failure) {
+    if (auto printed = print(text, options); !printed) {
+        print_error(printed.error().message());
+        return failure;
+    }
+    return status;
+}
+
 } // namespace rseq::cli

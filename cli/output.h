@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "cli/verb.h"
 #include "core/result.h"
 #include "table/table.h"
 
@@ -36,5 +37,10 @@ void print_error(std::string_view message);
 /// Writes everything to stdout, through a pager where stdout is a terminal and the options allow.
 /// Fails with the errno of write(2): a full disk or a closed pipe must not look like success.
 Result<void> print(std::string_view text, const OutputOptions& options);
+
+/// Prints, and says what stdout has against it. `status` if it has nothing, otherwise `failure`,
+/// for verbs to which the usual status of one says something else.
+Exit print_result(std::string_view text, const OutputOptions& options, Exit status,
+                  Exit failure = Exit::failure);
 
 } // namespace rseq::cli

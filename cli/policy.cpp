@@ -348,14 +348,6 @@ void print_errors(std::string_view text) {
     }
 }
 
-Exit print_result(const std::string& text, const OutputOptions& output, Exit status) {
-    if (auto printed = print(text, output); !printed) {
-        print_error(printed.error().message());
-        return Exit::failure;
-    }
-    return status;
-}
-
 Verb add_policy_list(CLI::App& policy) {
     auto options = std::make_shared<ReadOptions>();
     CLI::App* verb = policy.add_subcommand("list", "Show the rules, and how far they are in force");

@@ -32,7 +32,4 @@ Result<std::optional<Client>> reach(const std::string& host, bool reading);
 /// Prints each line of a text as an error of its own.
 void print_errors(std::string_view text);
 
-/// Prints, and says what stdout has against it.
-Exit print_result(const std::string& text, const OutputOptions& output, Exit status);
-
 } // namespace rseq::cli

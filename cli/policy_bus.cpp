@@ -173,14 +173,6 @@ bool read_target_member(std::string_view name, MessageReader& in, TargetReport& 
     return true;
 }
 
-Result<void> check_types(sd_bus_message* message, const std::string& types,
-                         const std::string& what) {
-    if (sd_bus_message_has_signature(message, types.c_str()) > 0) {
-        return {};
-    }
-    return fail(EPROTO, what + " has other types than documented");
-}
-
 /// A change that was made, but whose result makes no sense.
 Error whole(Error error) {
     error.context = error.message();
@@ -226,7 +218,7 @@ int append_settings(sd_bus_message* call, const config::UnitPolicy& policy,
 
 Result<std::vector<RuleReport>> decode_policies(sd_bus_message* reply) {
     const std::string what = "the list of policies";
-    if (auto right = check_types(reply, "a(" + std::string(rule_type) + ")", what); !right) {
+    if (auto right = check_types(reply, array_of(rule_type), what); !right) {
         return tl::unexpected<Error>(std::move(right.error()));
     }
     std::vector<RuleReport> rules;

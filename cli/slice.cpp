@@ -44,11 +44,6 @@ Exit fail_with(Exit status, const std::string& message) {
     return status;
 }
 
-Exit show(const std::string& text, const OutputOptions& output) {
-    auto printed = print(text, output);
-    return printed ? Exit::success : fail_with(Exit::failure, printed.error().message());
-}
-
 Exit run_show(const SliceOptions& options) {
     limit_time("slice: reading the kernel");
     SliceReport report;
@@ -58,10 +53,10 @@ Exit run_show(const SliceOptions& options) {
     report.uses = open_directory("/proc").and_then(
         [](UniqueFd root) { return read_slice_uses(proc::ProcReader(std::move(root))); });
     unlimit_time();
-    return show(options.output.json == JsonFormat::off
-                    ? slice_to_text(report, !options.output.no_legend, use_colour())
-                    : dump(slice_to_json(report), options.output.json),
-                options.output);
+    return print_result(options.output.json == JsonFormat::off
+                            ? slice_to_text(report, !options.output.no_legend, use_colour())
+                            : dump(slice_to_json(report), options.output.json),
+                        options.output, Exit::success);
 }
 
 Result<void> write_length(const std::string& text) {
@@ -161,10 +156,10 @@ Exit run_hist(const std::vector<std::string>& words, const SliceOptions& options
         print_error(fmt::format("{} events were lost: there were more slices than these", *lost));
     }
     constexpr std::size_t bar_width = 40;
-    return show(options.output.json == JsonFormat::off
-                    ? histogram.to_text(bar_width)
-                    : dump(histogram.to_json(options.duration, *lost), options.output.json),
-                options.output);
+    return print_result(options.output.json == JsonFormat::off
+                            ? histogram.to_text(bar_width)
+                            : dump(histogram.to_json(options.duration, *lost), options.output.json),
+                        options.output, Exit::success);
 }
 
 Exit run_slice(const SliceOptions& options) {

@@ -75,10 +75,7 @@ Exit show(const Question& question, Answer answer, const std::vector<Mode>& mode
             ? to_text(answer, options)
             : dump(status_document(answer.origin, answer.facts, answer.snapshot, options.threads),
                    options.output.json);
-    if (auto printed = print(text, options.output); !printed) {
-        return fail_with(Exit::failure, printed.error());
-    }
-    return Exit::success;
+    return print_result(text, options.output, Exit::success);
 }
 
 Exit run_here(const Question& question, const std::vector<Mode>& modes,

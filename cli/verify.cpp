@@ -63,12 +63,8 @@ Exit run_verify(const OutputOptions& output) {
     const std::string text = output.json == JsonFormat::off
                                  ? verify_to_text(facts, findings, !output.no_legend, use_colour())
                                  : dump(verify_to_json(facts, findings), output.json);
-    if (auto printed = print(text, output); !printed) {
-        print_error(printed.error().message());
-        // A status that says something about the kernel would be mistaken for the result.
-        return Exit::unknown;
-    }
-    return exit_of(verify::judge(findings));
+    // Otherwise a status that says something about the kernel would be mistaken for the result.
+    return print_result(text, output, exit_of(verify::judge(findings)), Exit::unknown);
 }
 
 } // namespace

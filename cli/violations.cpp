@@ -119,11 +119,7 @@ Exit run_violations(const ViolationsOptions& options) {
         options.output.json == JsonFormat::off
             ? violations_to_text(groups, !options.output.no_legend, use_colour())
             : dump(violations_to_json(groups, found->source), options.output.json);
-    if (auto printed = print(text, options.output); !printed) {
-        print_error(printed.error().message());
-        return Exit::failure;
-    }
-    return Exit::success;
+    return print_result(text, options.output, Exit::success);
 }
 
 } // namespace
