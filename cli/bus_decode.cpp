@@ -149,6 +149,22 @@ std::vector<explain::Refusal> read_refusals(MessageReader& in) {
     return refusals;
 }
 
+std::map<std::string, std::uint64_t> read_reasons(MessageReader& in) {
+    constexpr std::size_t most = 64;
+    std::map<std::string, std::uint64_t> reasons;
+    if (!in.enter('a', "{st}")) {
+        in.refuse();
+        return reasons;
+    }
+    while (reasons.size() < most && in.enter('e', "st")) {
+        const std::string reason = in.string(word_limit);
+        reasons[reason] += in.u64();
+        in.leave();
+    }
+    in.leave();
+    return reasons;
+}
+
 Killed read_violation(MessageReader& in) {
     Killed killed;
     killed.time_usec = in.u64();
@@ -191,6 +207,10 @@ Result<DaemonFacts> decode_properties(sd_bus_message* reply) {
             facts.refusals = variant_u64(value);
         } else if (name == "Violations") {
             facts.violations = variant_u64(value);
+        } else if (name == "RefusalReasons") {
+            facts.refusal_reasons = variant(value, "a{st}", read_reasons);
+        } else if (name == "ViolationReasons") {
+            facts.violation_reasons = variant(value, "a{st}", read_reasons);
         } else if (name == "LostEvents") {
             facts.lost_events = variant_u64(value);
         } else if (name == "Rescans") {

@@ -10,6 +10,8 @@
 
 #include <systemd/sd-bus.h>
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,9 @@ struct DaemonFacts {
     std::uint64_t registrations = 0;
     std::uint64_t refusals = 0;
     std::uint64_t violations = 0;
+    /// The same by reason; untrusted words.
+    std::map<std::string, std::uint64_t> refusal_reasons;
+    std::map<std::string, std::uint64_t> violation_reasons;
     std::uint64_t lost_events = 0;
     std::uint64_t rescans = 0;
 };

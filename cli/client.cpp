@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/client.h"
 
+#include "cli/output.h"
+
 #include <poll.h>
 
 #include <algorithm>
@@ -343,6 +345,22 @@ Result<Notice> Client::next(int output) {
             return OutputClosed();
         }
     }
+}
+
+Result<std::optional<Client>> reach(const std::string& host, bool reading) {
+    auto client = Client::connect(host);
+    if (client) {
+        return std::optional<Client>(std::move(*client));
+    }
+    const bool is_nobody = is_absent(client.error());
+    const std::string why = is_nobody ? client.error().context : client.error().message();
+    if (!host.empty() || (!is_nobody && !reading)) {
+        return fail(client.error().code, why);
+    }
+    if (!is_nobody) {
+        print_error(why + "; reading files and kernel directly");
+    }
+    return std::optional<Client>();
 }
 
 } // namespace rseq::cli

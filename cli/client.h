@@ -94,4 +94,8 @@ private:
 /// context of the error says all then.
 [[nodiscard]] bool is_absent(const Error& error);
 
+/// The daemon, or nothing if nobody is there on this machine. `reading`: another failure on this
+/// machine is said on stderr and means nothing too.
+Result<std::optional<Client>> reach(const std::string& host, bool reading);
+
 } // namespace rseq::cli

@@ -7,6 +7,7 @@
 #include "cli/policy_bus.h"
 #include "cli/verb.h"
 #include "core/file.h"
+#include "core/slice_length.h"
 #include "verify/v1.h"
 
 #include <chrono>
@@ -52,7 +53,7 @@ Result<void> read_kernel(ExportData& data) {
         }
     }
     if (data.kernel.slices == Availability::yes) {
-        const auto length = read_slice_length(slice_length_file);
+        const auto length = read_slice_length();
         data.kernel_errors += length ? 0U : 1U;
         if (length) {
             data.slice_length_ns = *length;
@@ -70,14 +71,8 @@ void read_daemon(ExportData& data) {
     }
     ExportData::Daemon daemon;
     daemon.facts = client->facts();
-    auto violations = client->violations();
     auto policies = list_policies(*client);
-    data.daemon_errors += (violations ? 0U : 1U) + (policies ? 0U : 1U);
-    if (violations) {
-        for (const Killed& killed : *violations) {
-            ++daemon.violations[killed.reason];
-        }
-    }
+    data.daemon_errors += policies ? 0U : 1U;
     if (policies) {
         daemon.policies = std::move(*policies);
     }

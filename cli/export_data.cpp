@@ -3,6 +3,7 @@
 
 #include "cli/kernel_view.h"
 #include "core/escape.h"
+#include "core/violation.h"
 
 #include <fmt/format.h>
 
@@ -16,6 +17,10 @@ namespace {
 
 constexpr int export_schema_version = 1;
 constexpr std::array<Mode, 5> all_modes{Mode::none, Mode::v1, Mode::v2, Mode::mixed, Mode::unknown};
+
+/// What rseq(2) fails with.
+constexpr std::array<std::string_view, 5> refusal_reasons{"EBUSY", "EFAULT", "EINVAL", "ENOSYS",
+                                                          "EPERM"};
 
 using Labels = std::vector<std::pair<std::string_view, std::string_view>>;
 
@@ -128,6 +133,17 @@ void add_processes(const ExportData& data, Metrics& out) {
     }
 }
 
+/// Those that can be expected are there from the beginning: the first one is an increase then.
+void add_reasons(const std::vector<std::string_view>& expected,
+                 std::map<std::string, std::uint64_t> counts, Metrics& out) {
+    for (const std::string_view reason : expected) {
+        counts.try_emplace(std::string(reason), 0);
+    }
+    for (const auto& [reason, count] : counts) {
+        out.sample({{"reason", reason}}, number(count));
+    }
+}
+
 void add_daemon(const ExportData& data, Metrics& out) {
     out.single("rseq_daemon_up", "gauge", "Whether rseq-compatd answers.", data.daemon ? 1 : 0);
     if (!data.daemon) {
@@ -136,15 +152,10 @@ void add_daemon(const ExportData& data, Metrics& out) {
     const DaemonFacts& facts = data.daemon->facts;
     out.single("rseq_registrations_total", "counter", "Registrations since the daemon started.",
                number(facts.registrations));
-    out.single("rseq_refusals_total", "counter", "Registrations that the kernel refused.",
-               number(facts.refusals));
-    out.single("rseq_violations_total", "counter", "Processes killed for their use of rseq.",
-               number(facts.violations));
-    out.family("rseq_recent_violations", "gauge",
-               "The last violations that the daemon keeps, at most 256, by reason.");
-    for (const auto& [reason, count] : data.daemon->violations) {
-        out.sample({{"reason", reason}}, number(count));
-    }
+    out.family("rseq_refusals_total", "counter", "Registrations that the kernel refused.");
+    add_reasons({refusal_reasons.begin(), refusal_reasons.end()}, facts.refusal_reasons, out);
+    out.family("rseq_violations_total", "counter", "Processes killed for their use of rseq.");
+    add_reasons(violation_reasons(), facts.violation_reasons, out);
     out.single("rseq_lost_events_total", "counter", "Trace events that were lost.",
                number(facts.lost_events));
     out.single("rseq_rescans_total", "counter", "Scans made to repair that.",
@@ -167,10 +178,6 @@ Json counts_to_json(const SliceUse& use) {
 }
 
 Json daemon_to_json(const ExportData::Daemon& daemon) {
-    Json violations = Json::array();
-    for (const auto& [reason, count] : daemon.violations) {
-        violations.push_back({{"reason", reason}, {"count", count}});
-    }
     Json policies = Json::array();
     for (const enforce::RuleReport& policy : daemon.policies) {
         policies.push_back({{"rule", policy.name},
@@ -184,7 +191,8 @@ Json daemon_to_json(const ExportData::Daemon& daemon) {
             {"violations", daemon.facts.violations},
             {"lost_events", daemon.facts.lost_events},
             {"rescans", daemon.facts.rescans},
-            {"recent_violations", std::move(violations)},
+            {"refusal_reasons", daemon.facts.refusal_reasons},
+            {"violation_reasons", daemon.facts.violation_reasons},
             {"policies", std::move(policies)}};
 }
 

@@ -27,7 +27,6 @@ struct ExportData {
     std::optional<SliceUse> slices;
     struct Daemon {
         DaemonFacts facts;
-        std::map<std::string, std::uint64_t> violations; ///< by reason, of the last ones
         std::vector<enforce::RuleReport> policies;
     };
     std::optional<Daemon> daemon;

@@ -30,11 +30,6 @@ struct MonitorOptions {
     std::string host;
 };
 
-Exit fail_with(Exit status, const Error& error) {
-    print_error(error.message());
-    return status;
-}
-
 /// The filter of the command line. Fails with EINVAL and a context that says all.
 Result<EventFilter> parse_filter(const MonitorOptions& options) {
     EventFilter filter;

@@ -2,6 +2,7 @@
 #include "cli/output.h"
 
 #include "core/escape.h"
+#include "core/parse.h"
 #include "core/unique_fd.h"
 
 #include <fcntl.h>
@@ -139,6 +140,21 @@ void add_host_option(CLI::App& verb, std::string& host) {
 void print_error(std::string_view message) {
     const std::string line = "rseqctl: " + escape_untrusted(message) + "\n";
     static_cast<void>(write_all(STDERR_FILENO, line));
+}
+
+void print_errors(std::string_view text) {
+    while (!text.empty()) {
+        print_error(take_until(text, '\n'));
+    }
+}
+
+Exit fail_with(Exit status, std::string_view message) {
+    print_error(message);
+    return status;
+}
+
+Exit fail_with(Exit status, const Error& error) {
+    return fail_with(status, error.message());
 }
 
 bool use_colour() {

@@ -31,6 +31,13 @@ void add_host_option(CLI::App& verb, std::string& host);
 /// Prints `rseqctl: message` on stderr. The message may hold names of others: it is escaped.
 void print_error(std::string_view message);
 
+/// Prints each line of a text as an error of its own.
+void print_errors(std::string_view text);
+
+/// Prints the error, and is `status`.
+Exit fail_with(Exit status, std::string_view message);
+Exit fail_with(Exit status, const Error& error);
+
 /// True if colour is wanted on stdout: a terminal, and NO_COLOR unset or empty.
 [[nodiscard]] bool use_colour();
 

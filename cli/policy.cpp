@@ -318,34 +318,12 @@ void add_direct_option(CLI::App& verb, bool& direct) {
 
 } // namespace
 
-Result<std::optional<Client>> reach(const std::string& host, bool reading) {
-    auto client = Client::connect(host);
-    if (client) {
-        return std::optional<Client>(std::move(*client));
-    }
-    const bool is_nobody = is_absent(client.error());
-    const std::string why = is_nobody ? client.error().context : client.error().message();
-    if (!host.empty() || (!is_nobody && !reading)) {
-        return fail(client.error().code, why);
-    }
-    if (!is_nobody) {
-        print_error(why + "; reading files and kernel directly");
-    }
-    return std::optional<Client>();
-}
-
 Origin origin_of(const Client& client, const std::string& host) {
     return {Asked::daemon, client.facts().version, host};
 }
 
 Origin origin_here() {
     return {Asked::kernel, RSEQ_VERSION, ""};
-}
-
-void print_errors(std::string_view text) {
-    while (!text.empty()) {
-        print_error(take_until(text, '\n'));
-    }
 }
 
 Verb add_policy_list(CLI::App& policy) {

@@ -22,14 +22,7 @@ Verb add_policy_set(CLI::App& policy);
 Verb add_policy_unset(CLI::App& policy);
 Verb add_policy_apply(CLI::App& policy);
 
-/// The daemon, or nothing if nobody is there on this machine. `reading`: another failure on this
-/// machine is said on stderr and means nothing too.
-Result<std::optional<Client>> reach(const std::string& host, bool reading);
-
 [[nodiscard]] Origin origin_of(const Client& client, const std::string& host);
 [[nodiscard]] Origin origin_here();
-
-/// Prints each line of a text as an error of its own.
-void print_errors(std::string_view text);
 
 } // namespace rseq::cli

@@ -41,11 +41,6 @@ struct RunOptions {
     std::vector<std::string> command;
 };
 
-Exit fail_with(const Error& error) {
-    print_error(error.message());
-    return Exit::not_run;
-}
-
 std::vector<Setting> settings_of(const RunOptions& options) {
     std::vector<Setting> settings;
     if (options.mode) {
@@ -101,7 +96,7 @@ Exit run_in_scope(const CgroupTree& tree, const RunOptions& options) {
     auto held = enter_scope(description).and_then(current_cgroup).and_then([&](std::string path) {
         return write_settings(tree, path, settings_of(options));
     });
-    return held ? become(options.command) : fail_with(held.error());
+    return held ? become(options.command) : fail_with(Exit::not_run, held.error());
 }
 
 /// Signals that are for the command, and not for whoever waits for it.
@@ -151,7 +146,7 @@ private:
 Exit run_in_cgroup(const CgroupTree& tree, const RunOptions& options) {
     const auto cgroup = OwnCgroup::make(settings_of(options), tree);
     if (!cgroup) {
-        return fail_with(cgroup.error());
+        return fail_with(Exit::not_run, cgroup.error());
     }
     sigset_t waited;
     sigset_t before;
@@ -165,12 +160,13 @@ Exit run_in_cgroup(const CgroupTree& tree, const RunOptions& options) {
     if (child == 0) {
         ::sigprocmask(SIG_SETMASK, &before, nullptr);
         auto moved = tree.enter(cgroup->path());
-        ::_exit(static_cast<int>(moved ? become(options.command) : fail_with(moved.error())));
+        ::_exit(static_cast<int>(moved ? become(options.command)
+                                       : fail_with(Exit::not_run, moved.error())));
     }
     if (child < 0) {
         const Error error{errno, "cannot make a process"};
         static_cast<void>(tree.remove(cgroup->path()));
-        return fail_with(error);
+        return fail_with(Exit::not_run, error);
     }
     const int status = wait_for(child, waited);
     ::sigprocmask(SIG_SETMASK, &before, nullptr);

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/client.h"
 #include "cli/limit.h"
+#include "cli/message_reader.h"
 #include "cli/output.h"
 #include "cli/selection.h"
 #include "cli/slice_view.h"
 #include "cli/verb.h"
+#include "config/write.h"
 #include "core/file.h"
 #include "core/parse.h"
+#include "core/slice_length.h"
 #include "trace/reader.h"
 #include "verify/classify.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
@@ -28,10 +31,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Read by systemd-tmpfiles at every boot.
-constexpr const char* lasting_folder = "/etc/tmpfiles.d";
-constexpr const char* lasting_file = "rseq-slice-length.conf";
-
 struct SliceOptions {
     OutputOptions output;
     std::vector<std::string> words;
@@ -39,17 +38,12 @@ struct SliceOptions {
     bool runtime = false;
 };
 
-Exit fail_with(Exit status, const std::string& message) {
-    print_error(message);
-    return status;
-}
-
 Exit run_show(const SliceOptions& options) {
     limit_time("slice: reading the kernel");
     SliceReport report;
     report.kernel = verify::classify();
-    report.length = report.kernel.slices == Availability::no ? fail(0, "there are none")
-                                                             : read_slice_length(slice_length_file);
+    report.length =
+        report.kernel.slices == Availability::no ? fail(0, "there are none") : read_slice_length();
     report.uses = open_directory("/proc").and_then(
         [](UniqueFd root) { return read_slice_uses(proc::ProcReader(std::move(root))); });
     unlimit_time();
@@ -59,24 +53,30 @@ Exit run_show(const SliceOptions& options) {
                         options.output, Exit::success);
 }
 
-Result<void> write_length(const std::string& text) {
-    const UniqueFd fd(::open(slice_length_file, O_WRONLY | O_CLOEXEC));
-    if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-        return fail_errno(std::string("cannot write ") + slice_length_file);
+/// By the daemon, or here if nobody is there to be asked.
+Result<std::string> set_length(std::uint32_t length_ns, config::Lifetime lifetime) {
+    auto client = reach("", false);
+    if (!client) {
+        return tl::unexpected<Error>(std::move(client.error()));
     }
-    return {};
-}
-
-Result<void> make_last(const std::string& text) {
-    return open_directory(lasting_folder).and_then([&](const UniqueFd& dir) {
-        constexpr mode_t for_all_to_read = 0644;
-        return replace_file(
-            dir.get(), lasting_file,
-            fmt::format(
-                "# Written by `rseqctl slice set-length`: see rseqctl(1).\nw {} - - - - {}\n",
-                slice_length_file, text),
-            for_all_to_read);
+    if (!client->has_value()) {
+        return ::geteuid() == 0 ? config::set_slice_length("", length_ns, lifetime)
+                                : fail(0, "rseq-compatd is not running; 'systemctl start "
+                                          "rseq-compatd' starts it, and without it only root can "
+                                          "set the length");
+    }
+    auto reply = (*client)->change("SetSliceLength", [&](sd_bus_message* call) {
+        return sd_bus_message_append(call, "ub", length_ns,
+                                     lifetime == config::Lifetime::runtime ? 1 : 0);
     });
+    if (!reply) {
+        return tl::unexpected<Error>(std::move(reply.error()));
+    }
+    constexpr std::size_t path_limit = 4096;
+    MessageReader in(reply->get());
+    std::string file = in.string(path_limit);
+    auto done = in.finish("what rseq-compatd says");
+    return done ? Result<std::string>(std::move(file)) : tl::unexpected<Error>(done.error());
 }
 
 Exit run_set_length(const std::string& word, bool runtime) {
@@ -86,12 +86,11 @@ Exit run_set_length(const std::string& word, bool runtime) {
                          fmt::format("'{}' is no length of a slice: {} to {} nanoseconds", word,
                                      least_slice_ns, most_slice_ns));
     }
-    if (auto written = write_length(std::to_string(*length)); !written) {
-        return fail_with(Exit::failure, written.error().message());
-    }
-    if (auto kept = runtime ? Result<void>() : make_last(std::to_string(*length)); !kept) {
-        return fail_with(Exit::failure,
-                         "the length is set until the next boot only: " + kept.error().message());
+    const auto file =
+        set_length(*length, runtime ? config::Lifetime::runtime : config::Lifetime::permanent);
+    if (!file) {
+        print_errors(file.error().context);
+        return Exit::failure;
     }
     return Exit::success;
 }

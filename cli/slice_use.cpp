@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/slice_use.h"
 
-#include "core/file.h"
-#include "core/parse.h"
-
-#include <fcntl.h>
-
 #include <cerrno>
 #include <utility>
 
@@ -70,19 +65,6 @@ Result<SliceUses> read_slice_uses(const proc::ProcReader& reader) {
         }
     }
     return uses;
-}
-
-Result<std::uint32_t> read_slice_length(const std::string& file) {
-    constexpr std::size_t limit = 64;
-    return read_file(AT_FDCWD, file.c_str(), limit)
-        .and_then([&](std::string text) -> Result<std::uint32_t> {
-            while (text.ends_with('\n')) {
-                text.pop_back();
-            }
-            const auto value = parse_number<std::uint32_t>(text);
-            return value ? Result<std::uint32_t>(*value)
-                         : Result<std::uint32_t>(fail(EPROTO, file + " makes no sense"));
-        });
 }
 
 } // namespace rseq::cli

@@ -30,16 +30,4 @@ struct SliceUses {
 /// Reads /proc/PID/rseq of every process. Fails with ENOENT on a kernel without it.
 Result<SliceUses> read_slice_uses(const proc::ProcReader& reader);
 
-/// Length of a slice in nanoseconds, from `file` (/sys/kernel/debug/rseq/slice_ext_nsec). Fails
-/// with ENOENT if debugfs is not mounted or the kernel has no slices, EACCES for users other than
-/// root.
-Result<std::uint32_t> read_slice_length(const std::string& file);
-
-/// Where the kernel has that.
-inline constexpr const char* slice_length_file = "/sys/kernel/debug/rseq/slice_ext_nsec";
-
-/// What the kernel takes, in nanoseconds.
-inline constexpr std::uint32_t least_slice_ns = 5000;
-inline constexpr std::uint32_t most_slice_ns = 50000;
-
 } // namespace rseq::cli

@@ -33,11 +33,6 @@ struct StatusOptions {
     bool direct = false;
 };
 
-Exit fail_with(Exit status, const Error& error) {
-    print_error(error.message());
-    return status;
-}
-
 std::string to_text(const Answer& answer, const StatusOptions& options) {
     const auto& [origin, facts, snapshot] = answer;
     const Table table =

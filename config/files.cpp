@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -93,6 +94,19 @@ bool is_null_device(const struct stat& status) {
 }
 
 } // namespace
+
+std::string folder_for(const std::string& root, Lifetime lifetime, const std::string& name) {
+    return path_in(root, folders.at(lifetime == Lifetime::permanent ? 0 : 1), name);
+}
+
+Result<void> make_folder(const std::string& path) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (error) {
+        return fail(error.value(), "cannot make the folder " + path);
+    }
+    return {};
+}
 
 std::optional<std::string> find_file(const std::string& root, const std::string& name,
                                      Diagnostics& diagnostics) {

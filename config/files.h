@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/diagnostic.h"
+#include "core/result.h"
 
 #include <cstddef>
 #include <optional>
@@ -20,6 +21,15 @@ namespace rseq::config {
 /// are left out; the ending `.yml` is reported, because whoever chose it expects it to be read.
 [[nodiscard]] std::vector<std::string>
 find_fragments(const std::string& root, const std::string& folder, Diagnostics& diagnostics);
+
+/// Where a configuration is kept: /etc, or /run until the next boot.
+enum class Lifetime { permanent, runtime };
+
+/// The path of a folder that can be written, "policy.d" below ROOT/etc/rseq-compat, and that folder
+/// made if it is not there.
+[[nodiscard]] std::string folder_for(const std::string& root, Lifetime lifetime,
+                                     const std::string& name);
+Result<void> make_folder(const std::string& path);
 
 /// Reads one file after the other within the limits of load.h.
 class Reader {

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,9 @@ struct Settings {
     /// (1 to 3600) seconds.
     std::uint32_t journal_interval_sec = 30;
     std::uint32_t journal_burst = 200;
+    /// slice.length_ns: length of a time slice extension, least_slice_ns to most_slice_ns. Absent:
+    /// the kernel's is left as it is.
+    std::optional<std::uint32_t> slice_length_ns = std::nullopt;
     friend bool operator==(const Settings&, const Settings&) = default;
 };
 

@@ -4,6 +4,7 @@
 #include "config/document.h"
 #include "config/fields.h"
 #include "config/report.h"
+#include "core/slice_length.h"
 
 #include <array>
 #include <optional>
@@ -13,10 +14,11 @@ namespace rseq::config {
 namespace {
 
 using Keys = std::string_view;
-constexpr std::array<Keys, 4> file_keys{"version", "log", "trace", "journal"};
+constexpr std::array<Keys, 5> file_keys{"version", "log", "trace", "journal", "slice"};
 constexpr std::array<Keys, 1> log_keys{"level"};
 constexpr std::array<Keys, 1> trace_keys{"buffer_kib"};
 constexpr std::array<Keys, 1> journal_keys{"rate_limit"};
+constexpr std::array<Keys, 1> slice_keys{"length_ns"};
 constexpr std::array<Keys, 2> rate_limit_keys{"interval_sec", "burst"};
 
 /// The index is the priority of syslog(3).
@@ -65,6 +67,13 @@ void read_settings(const std::string& file, std::string_view text, Settings& set
     }
     if (const auto trace = section(*fields, "trace", trace_keys, report)) {
         read_number_into(settings.trace_buffer_kib, *trace, "buffer_kib", 16, 65536, report);
+    }
+    if (const auto slice = section(*fields, "slice", slice_keys, report)) {
+        if (const Field* const length = slice->find("length_ns")) {
+            if (const auto ns = read_number(*length, least_slice_ns, most_slice_ns, report)) {
+                settings.slice_length_ns = static_cast<std::uint32_t>(*ns);
+            }
+        }
     }
     if (const auto journal = section(*fields, "journal", journal_keys, report)) {
         if (const auto limit = section(*journal, "rate_limit", rate_limit_keys, report)) {

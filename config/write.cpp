@@ -17,8 +17,6 @@
 #include <array>
 #include <cerrno>
 #include <ctime>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 namespace rseq::config {
@@ -30,10 +28,6 @@ constexpr mode_t file_mode = 0644;
 constexpr int lock_tries = 100;
 constexpr long lock_wait_ns = 20'000'000;
 constexpr std::size_t unit_limit = 255;
-
-std::string folder_path(const std::string& root, Lifetime lifetime) {
-    return root + (lifetime == Lifetime::permanent ? "/etc" : "/run") + "/rseq-compat/" + folder;
-}
 
 bool is_name_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -117,15 +111,6 @@ public:
 private:
     UniqueFd fd_;
 };
-
-Result<void> make_folder(const std::string& path) {
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    if (error) {
-        return fail(error.value(), "cannot make the folder " + path);
-    }
-    return {};
-}
 
 /// A change that has not been made: this file with that text, or without it.
 struct Change {
@@ -284,9 +269,9 @@ Result<std::string> set_policy(const std::string& root, const std::string& unit,
     }
     const std::string full = with_suffix(unit);
     const std::string name = policy_file_name(unit);
-    const std::string where = folder_path(root, lifetime);
+    const std::string where = folder_for(root, lifetime, folder);
     const std::string path = where + "/" + name;
-    if (const std::string hider = folder_path(root, Lifetime::permanent) + "/" + name;
+    if (const std::string hider = folder_for(root, Lifetime::permanent, folder) + "/" + name;
         lifetime == Lifetime::runtime && ::access(hider.c_str(), F_OK) == 0) {
         return fail(EEXIST, hider + " would hide what is set until the next boot");
     }
@@ -325,7 +310,7 @@ Result<std::vector<std::string>> unset_policy(const std::string& root, const std
     std::vector<std::string> removed;
     // The weaker folder first: until the other one goes, nothing changes.
     for (const Lifetime lifetime : {Lifetime::runtime, Lifetime::permanent}) {
-        const std::string where = folder_path(root, lifetime);
+        const std::string where = folder_for(root, lifetime, folder);
         const std::string path = where + "/" + policy_file_name(unit);
         if (::access(path.c_str(), F_OK) != 0) {
             continue;

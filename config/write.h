@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "config/files.h"
 #include "core/result.h"
+#include "core/slice_length.h"
 #include "policy/rule.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,9 +24,6 @@ struct UnitPolicy {
     [[nodiscard]] bool empty() const { return !mode && !slice && !glibc && !expect; }
     friend bool operator==(const UnitPolicy&, const UnitPolicy&) = default;
 };
-
-/// Where a policy is kept: /etc, or /run until the next boot.
-enum class Lifetime { permanent, runtime };
 
 /// Name of the file for a unit: "60-mongod.service.yaml". Characters that names of units do not
 /// have are written as `\xHH`.
@@ -53,5 +53,18 @@ Result<std::string> set_policy(const std::string& root, const std::string& unit,
 /// Removes what set_policy() wrote for a unit, in /etc and in /run, and returns the paths. Fails
 /// with ENOENT if there is nothing, and as set_policy().
 Result<std::vector<std::string>> unset_policy(const std::string& root, const std::string& unit);
+
+/// Sets the length of time slice extensions in the kernel, whose file for it is `kernel_file`, and
+/// writes a file of ROOT/{etc,run}/rseq-compat/rseq-compatd.d that sets slice.length_ns, and
+/// returns its path. The one in /run comes after the one in /etc, and is removed when that is
+/// written. Fails, and leaves everything as it was; the context says all:
+/// - EINVAL: there are errors in the configuration;
+/// - EEXIST: a file that is read later sets another length, or one that was written by a person
+///   would lose what else is in it;
+/// - ENODEV: the kernel has no slices, or debugfs is not mounted;
+/// - the errno of what could not be written.
+Result<std::string> set_slice_length(const std::string& root, std::uint32_t length_ns,
+                                     Lifetime lifetime,
+                                     const std::string& kernel_file = slice_length_file);
 
 } // namespace rseq::config

@@ -176,8 +176,8 @@ int SystemBus::on_counts_due(sd_event_source* /*source*/, std::uint64_t /*usec*/
 
 void SystemBus::tell_counts() {
     counts_due_ = false;
-    constexpr std::size_t properties = 8;
-    constexpr std::size_t property_size = 64;
+    constexpr std::size_t properties = 10;
+    constexpr std::size_t property_size = 64; // and of a reason with its count
     const Told now(state_);
     std::array<const char*, properties + 1> changed{};
     std::size_t count = 0;
@@ -191,11 +191,15 @@ void SystemBus::tell_counts() {
     compare("Registrations", told_.counters.registrations, now.counters.registrations);
     compare("Refusals", told_.counters.refusals, now.counters.refusals);
     compare("Violations", told_.counters.violations, now.counters.violations);
+    compare("RefusalReasons", told_.counters.refusal_reasons, now.counters.refusal_reasons);
+    compare("ViolationReasons", told_.counters.violation_reasons, now.counters.violation_reasons);
     compare("LostEvents", told_.counters.lost_events, now.counters.lost_events);
     compare("Rescans", told_.counters.rescans, now.counters.rescans);
     compare("UnknownReason", told_.unknown_reason, now.unknown_reason);
+    const std::size_t values = count + now.counters.refusal_reasons.all().size() +
+                               now.counters.violation_reasons.all().size();
     if (count == 0 || session_ == nullptr ||
-        !session_->callers().admit_broadcast(signal_overhead + count * property_size +
+        !session_->callers().admit_broadcast(signal_overhead + values * property_size +
                                              now.unknown_reason.size())) {
         return;
     }

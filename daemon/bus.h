@@ -10,6 +10,7 @@
 
 #include <systemd/sd-event.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -43,6 +44,10 @@ struct BusHooks {
                        config::Lifetime lifetime, PolicyDone done)>
         set_policy;
     std::function<void(const std::string& unit, PolicyDone done)> unset_policy;
+    /// Sets the length of slices in the kernel and for the time to come; the path of the file that
+    /// was written.
+    std::function<Result<std::string>(std::uint32_t length_ns, config::Lifetime lifetime)>
+        set_slice_length;
 };
 
 /// The daemon on the system bus (docs/DBUS.md).

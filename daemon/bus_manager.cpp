@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/bus_manager.h"
 
+#include "core/escape.h"
+#include "core/slice_length.h"
 #include "daemon/bus_names.h"
 #include "daemon/bus_values.h"
 
@@ -208,6 +210,33 @@ int BusManager::reload(sd_bus_message* call, sd_bus_error* /*error*/) {
                     : ::sd_bus_reply_method_errorf(allowed, error_bad_configuration, "%s",
                                                    done.error().context.c_str());
     });
+}
+
+int BusManager::set_slice_length(sd_bus_message* call, sd_bus_error* error) {
+    std::uint32_t length_ns = 0;
+    int runtime = 0;
+    if (const int result = ::sd_bus_message_read(call, "ub", &length_ns, &runtime); result < 0) {
+        return result;
+    }
+    if (length_ns < least_slice_ns || length_ns > most_slice_ns) {
+        return invalid(error, "A slice is 5000 to 50000 nanoseconds long");
+    }
+    const auto lifetime = runtime != 0 ? config::Lifetime::runtime : config::Lifetime::permanent;
+    return change(
+        call, action_set_slice_length, [this, length_ns, lifetime](sd_bus_message* allowed) {
+            const auto file = hooks_.set_slice_length(length_ns, lifetime);
+            if (file) {
+                return ::sd_bus_reply_method_return(allowed, "s", file->c_str());
+            }
+            const Error& failed = file.error();
+            const std::string text = replace_invalid_utf8(failed.context);
+            return ::sd_bus_reply_method_errorf(allowed,
+                                                failed.code == EINVAL   ? error_bad_configuration
+                                                : failed.code == EEXIST ? error_policy_conflict
+                                                : failed.code == ENODEV ? SD_BUS_ERROR_NOT_SUPPORTED
+                                                                        : SD_BUS_ERROR_FAILED,
+                                                "%s", text.c_str());
+        });
 }
 
 } // namespace rseq::daemon

@@ -37,6 +37,7 @@ public:
     int rescan(sd_bus_message* call, sd_bus_error* error);
     int reload(sd_bus_message* call, sd_bus_error* error);
     // bus_policies.cpp
+    int set_slice_length(sd_bus_message* call, sd_bus_error* error);
     int list_policies(sd_bus_message* call, sd_bus_error* error);
     int show_policy(sd_bus_message* call, sd_bus_error* error);
     int apply_policies(sd_bus_message* call, sd_bus_error* error);

@@ -21,6 +21,7 @@ inline constexpr const char* error_policy_conflict = "org.rseqcompat1.Error.Poli
 inline constexpr const char* action_rescan = "org.rseqcompat1.rescan";
 inline constexpr const char* action_reload = "org.rseqcompat1.reload";
 inline constexpr const char* action_set_policy = "org.rseqcompat1.set-policy";
+inline constexpr const char* action_set_slice_length = "org.rseqcompat1.set-slice-length";
 inline constexpr const char* action_set_log_level = "org.rseqcompat1.set-log-level";
 
 /// Bytes of the header of a signal.

@@ -167,11 +167,6 @@ std::optional<Kind> parse_kind(std::string_view text) {
     return static_cast<Kind>(found - kind_words.begin());
 }
 
-std::string errno_name(int error) {
-    const char* const name = ::strerrorname_np(error);
-    return name != nullptr ? name : std::to_string(error);
-}
-
 void write_process(BusWriter& out, const State& state, const registry::Process& process) {
     const Described described = describe(state, process);
     const snapshot::Process& seen = described.process;

@@ -31,7 +31,4 @@ void write_event(BusWriter& out, const Occurrence& occurrence);
 [[nodiscard]] std::optional<Kind> parse_kind(std::string_view text);
 inline constexpr std::size_t kinds = 8;
 
-/// What an errno is called: "EINVAL". A number if it has no name.
-[[nodiscard]] std::string errno_name(int error);
-
 } // namespace rseq::daemon

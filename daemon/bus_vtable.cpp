@@ -60,6 +60,18 @@ void write_counts(BusWriter& out, const ModeCounts& counts) {
     out.close();
 }
 
+template <auto member>
+void reasons(BusWriter& out, const State& state) {
+    out.open('a', "{st}");
+    for (const auto& [reason, count] : (state.counters.*member).all()) {
+        out.open('e', "st");
+        out.text(reason);
+        out.u64(count);
+        out.close();
+    }
+    out.close();
+}
+
 void version(BusWriter& out, const State& /*state*/) {
     out.text(RSEQ_VERSION);
 }
@@ -106,6 +118,10 @@ const sd_bus_vtable vtable[] = {
                     changing),
     SD_BUS_PROPERTY("Refusals", "t", get<counter<&State::Counters::refusals>>, 0, changing),
     SD_BUS_PROPERTY("Violations", "t", get<counter<&State::Counters::violations>>, 0, changing),
+    SD_BUS_PROPERTY("RefusalReasons", "a{st}", get<reasons<&State::Counters::refusal_reasons>>, 0,
+                    changing),
+    SD_BUS_PROPERTY("ViolationReasons", "a{st}", get<reasons<&State::Counters::violation_reasons>>,
+                    0, changing),
     SD_BUS_PROPERTY("LostEvents", "t", get<counter<&State::Counters::lost_events>>, 0, changing),
     SD_BUS_PROPERTY("Rescans", "t", get<counter<&State::Counters::rescans>>, 0, changing),
     SD_BUS_PROPERTY("UnknownReason", "s", get<word<&State::unknown_reason>>, 0, changing),
@@ -137,6 +153,9 @@ const sd_bus_vtable vtable[] = {
                              anybody),
     SD_BUS_METHOD_WITH_NAMES("UnsetPolicy", "s", SD_BUS_PARAM(unit), "a{sv}", SD_BUS_PARAM(result),
                              bus_callback<&BusManager::unset_policy>, anybody),
+    SD_BUS_METHOD_WITH_NAMES("SetSliceLength", "ub", SD_BUS_PARAM(length_ns) SD_BUS_PARAM(runtime),
+                             "s", SD_BUS_PARAM(file), bus_callback<&BusManager::set_slice_length>,
+                             anybody),
     SD_BUS_SIGNAL_WITH_NAMES("Violation", RSEQ_DBUS_VIOLATION, SD_BUS_PARAM(violation), 0),
     SD_BUS_SIGNAL_WITH_NAMES("Event", "stuuaysa{sv}",
                              SD_BUS_PARAM(kind) SD_BUS_PARAM(time_usec) SD_BUS_PARAM(pid)

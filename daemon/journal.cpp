@@ -67,8 +67,7 @@ JournalFields violation_entry(const Occurrence& occurrence, const event::Violati
 }
 
 JournalFields refusal_entry(const Occurrence& occurrence, const event::Registered& attempt) {
-    const char* const name = ::strerrorname_np(attempt.error);
-    const std::string error = name != nullptr ? name : std::to_string(attempt.error);
+    const std::string error = errno_name(attempt.error);
     JournalFields fields = entry(message_id::refusal, priority_info,
                                  fmt::format("{}: registration of {} bytes refused: {}",
                                              who(occurrence), attempt.length, error));

@@ -2,6 +2,7 @@
 #include "daemon/manager.h"
 
 #include "core/file.h"
+#include "core/slice_length.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/privileges.h"
@@ -73,6 +74,7 @@ Result<std::unique_ptr<Manager>> Manager::start(config::Configuration configurat
         }
     }
     ::sd_event_set_watchdog(loop, 1);
+    manager->apply_slice_length();
     manager->journal_.report_started(manager->state_.facts);
     ::malloc_trim(0); // of parsing and of the scan
     ::sd_notifyf(0, "READY=1\nSTATUS=%s kernel, following processes by %s events and %s scans",
@@ -189,6 +191,14 @@ Result<void> Manager::attach_bus() {
     hooks.refresh = [this] {
         poll_->drain_now();
     };
+    hooks.set_slice_length = [this](std::uint32_t length_ns, config::Lifetime lifetime) {
+        auto file = config::set_slice_length(options_.config_root, length_ns, lifetime);
+        if (file) {
+            configuration_.settings.slice_length_ns = length_ns;
+            log::message(log::Level::notice, "length of slices set by D-Bus: {} ns", length_ns);
+        }
+        return file;
+    };
     attach_policies(hooks);
     auto bus = Bus::open(loop_.get(), state_, std::move(hooks));
     if (!bus) {
@@ -196,6 +206,17 @@ Result<void> Manager::attach_bus() {
     }
     bus_ = std::move(*bus);
     return {};
+}
+
+void Manager::apply_slice_length() {
+    const auto length_ns = configuration_.settings.slice_length_ns;
+    if (!length_ns) {
+        return;
+    }
+    if (auto done = write_slice_length(*length_ns); !done) {
+        log::message(log::Level::warning, "slice.length_ns has no effect: {}",
+                     done.error().message());
+    }
 }
 
 void Manager::schedule_flush() {
@@ -224,6 +245,7 @@ Result<void> Manager::reload(Enforcer::Done done) {
             log::write(log::Level::notice, "trace.buffer_kib has effect after a restart");
         }
         log::write(log::Level::info, "configuration reloaded");
+        apply_slice_length();
         enforcer_->apply(configuration_.rules, [this, done](const Applied& applied) {
             tell_who_has_to_be_restarted();
             if (done) {

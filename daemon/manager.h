@@ -57,6 +57,7 @@ private:
     bool drain();
     void apply(const Event& event, std::int64_t realtime_offset_ns);
     void tell(const registry::Change& change, std::int64_t realtime_offset_ns);
+    void count(Kind kind, const Event& event);
     /// Reads what events do not tell of the processes that have just turned up.
     void settle();
     Result<void> scan();
@@ -67,6 +68,8 @@ private:
     /// `done` is called when the policies of the new configuration have been applied; not at all if
     /// there is an error.
     Result<void> reload(Enforcer::Done done = {});
+
+    void apply_slice_length();
 
     // manager_policy.cpp
     void attach_policies(BusHooks& hooks);

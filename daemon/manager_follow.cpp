@@ -85,19 +85,7 @@ void Manager::tell(const registry::Change& change, std::int64_t realtime_offset_
     if (!kind) {
         return;
     }
-    switch (*kind) {
-    case Kind::registration:
-        ++state_.counters.registrations;
-        break;
-    case Kind::refusal:
-        ++state_.counters.refusals;
-        break;
-    case Kind::violation:
-        ++state_.counters.violations;
-        break;
-    default:
-        break;
-    }
+    count(*kind, *change.event);
     const bool for_journal =
         *kind == Kind::violation || *kind == Kind::refusal || *kind == Kind::policy;
     if (!for_journal && (bus_ == nullptr || !bus_->wants(*kind))) {
@@ -123,6 +111,19 @@ void Manager::tell(const registry::Change& change, std::int64_t realtime_offset_
             state_.violations.pop_front();
         }
         state_.violations.push_back(std::move(occurrence));
+    }
+}
+
+void Manager::count(Kind kind, const Event& event) {
+    State::Counters& counters = state_.counters;
+    if (kind == Kind::registration) {
+        ++counters.registrations;
+    } else if (kind == Kind::refusal) {
+        ++counters.refusals;
+        counters.refusal_reasons.add(errno_name(std::get<event::Registered>(event.payload).error));
+    } else if (kind == Kind::violation) {
+        ++counters.violations;
+        counters.violation_reasons.add(std::get<event::Violation>(event.payload).reason);
     }
 }
 

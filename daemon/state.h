@@ -3,6 +3,7 @@
 
 #include "core/kernel_facts.h"
 #include "daemon/occurrence.h"
+#include "daemon/reason_counts.h"
 #include "enforce/compliance.h"
 #include "registry/registry.h"
 
@@ -39,6 +40,8 @@ struct State {
         std::uint64_t registrations = 0;
         std::uint64_t refusals = 0;
         std::uint64_t violations = 0;
+        ReasonCounts refusal_reasons;   ///< "EBUSY"
+        ReasonCounts violation_reasons; ///< words of docs/ABI.md
         std::uint64_t lost_events = 0;
         std::uint64_t rescans = 0;
     } counters;

@@ -2,6 +2,7 @@
 #include "core/result.h"
 
 #include <cerrno>
+#include <cstring>
 
 namespace rseq {
 
@@ -19,6 +20,11 @@ tl::unexpected<Error> fail(int code, std::string context) {
 tl::unexpected<Error> fail_errno(std::string context) {
     // The argument was evaluated already, but building a string leaves errno alone unless it fails.
     return fail(errno, std::move(context));
+}
+
+std::string errno_name(int error) {
+    const char* const name = ::strerrorname_np(error);
+    return name != nullptr ? name : "errno " + std::to_string(error);
 }
 
 } // namespace rseq

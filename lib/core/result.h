@@ -31,4 +31,7 @@ using Result = tl::expected<T, Error>;
 /// The same for the errno of the call that has just failed.
 [[nodiscard]] tl::unexpected<Error> fail_errno(std::string context);
 
+/// "EBUSY"; "errno 4711" for a number that has no name.
+[[nodiscard]] std::string errno_name(int error);
+
 } // namespace rseq

@@ -47,6 +47,14 @@ std::string value_text(std::uint64_t value) {
 
 } // namespace
 
+std::vector<std::string_view> violation_reasons() {
+    std::vector<std::string_view> reasons;
+    for (const Wording& wording : wordings) {
+        reasons.push_back(wording.reason);
+    }
+    return reasons;
+}
+
 std::string describe_violation(std::string_view reason, std::uint64_t expected,
                                std::uint64_t found) {
     const auto* wording =

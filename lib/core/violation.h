@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace rseq {
 
@@ -12,5 +13,8 @@ namespace rseq {
 /// rseq_violation (docs/ABI.md); a reason that is not known is named as it is, escaped.
 [[nodiscard]] std::string describe_violation(std::string_view reason, std::uint64_t expected,
                                              std::uint64_t found);
+
+/// The reasons that are known.
+[[nodiscard]] std::vector<std::string_view> violation_reasons();
 
 } // namespace rseq

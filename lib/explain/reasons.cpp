@@ -234,11 +234,6 @@ std::string set(const Process& process, const std::string& setting) {
 
 } // namespace
 
-std::string errno_name(int error) {
-    const char* const name = ::strerrorname_np(error);
-    return name != nullptr ? name : fmt::format("errno {}", error);
-}
-
 std::vector<Reason> reasons_of(const Findings& evidence, Registrant registrant) {
     if (evidence.process.kernel_thread) {
         return {kernel(evidence), registration(evidence)};

@@ -9,9 +9,6 @@
 /// The words of an explanation. Internal to lib/explain.
 namespace rseq::explain {
 
-/// "ENOSYS", or the number of an errno that has no name.
-[[nodiscard]] std::string errno_name(int error);
-
 [[nodiscard]] std::vector<Reason> reasons_of(const Findings& evidence, Registrant registrant);
 
 /// `tunable_off`: glibc was told not to register.

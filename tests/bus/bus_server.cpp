@@ -205,6 +205,13 @@ public:
             say("unset " + unit);
             finish_policy(done);
         };
+        hooks.set_slice_length = [this](std::uint32_t length_ns,
+                                        config::Lifetime lifetime) -> Result<std::string> {
+            say("slices of " + std::to_string(length_ns) +
+                (lifetime == config::Lifetime::runtime ? " runtime" : ""));
+            return policy_error_ == 0 ? Result<std::string>("/etc/made-up.yaml")
+                                      : fail(policy_error_, "made up");
+        };
         hooks.want_slices = [](bool wanted) {
             say(wanted ? "slices on" : "slices off");
         };
@@ -299,6 +306,7 @@ private:
         if (verb == "violations") {
             for (words >> count; count > 0; --count) {
                 ++state_.counters.violations;
+                state_.counters.violation_reasons.add("cpu_id_start");
                 state_.violations.push_back(occurrence(Kind::violation));
                 bus_->report(state_.violations.back());
                 if (state_.violations.size() > violations_kept) {

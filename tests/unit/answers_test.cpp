@@ -52,6 +52,20 @@ TEST(Export, LargeCountsKeepAllTheirDigits) {
     EXPECT_TRUE(contains(export_to_prometheus(data), "rseq_slices_granted 123456789012\n"));
 }
 
+TEST(Export, HasCountsByReasonFromTheBeginning) {
+    ExportData data;
+    DaemonFacts& facts = data.daemon.emplace().facts;
+    facts.refusal_reasons = {{"EBUSY", 3}, {"EWHATEVER", 1}};
+    facts.violation_reasons = {{"cpu_id", 2}};
+    const std::string text = export_to_prometheus(data);
+    EXPECT_TRUE(contains(text, "rseq_refusals_total{reason=\"EBUSY\"} 3\n"));
+    EXPECT_TRUE(contains(text, "rseq_refusals_total{reason=\"EINVAL\"} 0\n"));
+    EXPECT_TRUE(contains(text, "rseq_refusals_total{reason=\"EWHATEVER\"} 1\n"));
+    EXPECT_TRUE(contains(text, "rseq_violations_total{reason=\"cpu_id\"} 2\n"));
+    EXPECT_TRUE(contains(text, "rseq_violations_total{reason=\"cpu_id_start\"} 0\n"));
+    EXPECT_EQ(export_to_json(data)["daemon"]["violation_reasons"], (Json{{"cpu_id", 2}}));
+}
+
 TEST(Export, LabelsAreEscaped) {
     ExportData data;
     data.daemon.emplace();
@@ -92,15 +106,6 @@ TEST(SliceHistogram, BarsAreRelativeToTheLargest) {
     EXPECT_TRUE(contains(text, "10 " + std::string(20, '#') + "\n"));
     EXPECT_TRUE(contains(text, "1 ##\n"));
     EXPECT_EQ(SliceHistogram().to_text(20), "0 slices: 0 yield, 0 syscall, 0 expired, 0 revoked\n");
-}
-
-TEST(SliceLength, IsANumberOrAnError) {
-    TmpTree tree;
-    tree.file("length", "30000\n");
-    tree.file("wrong", "many\n");
-    EXPECT_EQ(read_slice_length(tree.path("length")), 30000U);
-    EXPECT_FALSE(read_slice_length(tree.path("wrong")));
-    EXPECT_FALSE(read_slice_length(tree.path("absent")));
 }
 
 TEST(SliceUses, AreSummedOverProcesses) {

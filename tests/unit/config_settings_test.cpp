@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config/load.h"
 #include "config_support.h"
+#include "core/slice_length.h"
 
 #include <gtest/gtest.h>
 #include <syslog.h>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+using namespace rseq;
 using namespace rseq::config;
 using rseq::test::errors_of;
 
@@ -35,11 +37,13 @@ TEST(SettingsFile, EverySettingIsRead) {
     const Settings settings = settings_of("version: 1\n"
                                           "log: {level: debug}\n"
                                           "trace: {buffer_kib: 1024}\n"
-                                          "journal: {rate_limit: {interval_sec: 10, burst: 50}}\n");
+                                          "journal: {rate_limit: {interval_sec: 10, burst: 50}}\n"
+                                          "slice: {length_ns: 20000}\n");
     EXPECT_EQ(settings.log_level, LOG_DEBUG);
     EXPECT_EQ(settings.trace_buffer_kib, 1024U);
     EXPECT_EQ(settings.journal_interval_sec, 10U);
     EXPECT_EQ(settings.journal_burst, 50U);
+    EXPECT_EQ(settings.slice_length_ns, 20000U);
 }
 
 TEST(SettingsFile, EveryLevelIsAPriorityOfSyslog) {
@@ -66,6 +70,8 @@ TEST(SettingsFile, WhatIsAbsentStaysAsItWas) {
 TEST(SettingsFile, TheEndsOfEveryRangeBelongToIt) {
     EXPECT_EQ(settings_of("version: 1\ntrace: {buffer_kib: 16}\n").trace_buffer_kib, 16U);
     EXPECT_EQ(settings_of("version: 1\ntrace: {buffer_kib: 65536}\n").trace_buffer_kib, 65536U);
+    EXPECT_EQ(settings_of("version: 1\nslice: {length_ns: 5000}\n").slice_length_ns, 5000U);
+    EXPECT_EQ(settings_of("version: 1\nslice: {length_ns: 50000}\n").slice_length_ns, 50000U);
     const Settings least =
         settings_of("version: 1\njournal: {rate_limit: {interval_sec: 1, burst: 1}}\n");
     EXPECT_EQ(least.journal_interval_sec, 1U);
@@ -77,6 +83,8 @@ TEST(SettingsFile, TheEndsOfEveryRangeBelongToIt) {
 }
 
 TEST(SettingsFile, WhatIsOutOfRangeIsRefusedWithTheRange) {
+    EXPECT_NE(errors_in("version: 1\nslice: {length_ns: 4999}\n"), "");
+    EXPECT_NE(errors_in("version: 1\nslice: {length_ns: 50001}\n"), "");
     EXPECT_EQ(errors_in("version: 1\ntrace: {buffer_kib: 15}\n"),
               "s.yaml:2:21: 'buffer_kib' must be in the range 16 to 65536, not '15'\n");
     EXPECT_EQ(errors_in("version: 1\ntrace: {buffer_kib: 65537}\n"),
@@ -102,7 +110,8 @@ TEST(SettingsFile, AllErrorsAreReportedAtOnce) {
               "s.yaml:2:20: unknown key 'lvl' (did you mean 'level'?)\n"
               "s.yaml:3:8: 'trace' must be a mapping, not the number '256'\n"
               "s.yaml:4:1: 'journal' must be a mapping, not nothing\n"
-              "s.yaml:5:1: unknown key 'rules' (known here: version, log, trace, journal)\n");
+              "s.yaml:5:1: unknown key 'rules' (known here: version, log, trace, journal, "
+              "slice)\n");
 }
 
 TEST(SettingsFile, TheVersionIsNeeded) {
@@ -130,8 +139,11 @@ TEST(ShippedSettings, ShowTheDefaultsInTheirComments) {
         text += line + '\n';
         start = end + 1;
     }
-    EXPECT_EQ(settings_of(text), Settings());
-    for (const char* const key : {"level: ", "buffer_kib: ", "interval_sec: ", "burst: "}) {
+    Settings defaults;
+    defaults.slice_length_ns = least_slice_ns; // the kernel's
+    EXPECT_EQ(settings_of(text), defaults);
+    for (const char* const key :
+         {"level: ", "buffer_kib: ", "length_ns: ", "interval_sec: ", "burst: "}) {
         const auto changed = text.find(key);
         ASSERT_NE(changed, std::string::npos) << key;
         std::string other = text;
