@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/policy_view.h"
 
+#include "cli/policy_cells.h"
 #include "core/escape.h"
-#include "core/parse.h"
 
 #include <fmt/format.h>
 
@@ -15,26 +15,11 @@ namespace rseq::cli {
 
 namespace {
 
-using enforce::ActionReport;
-using enforce::ChangeReport;
 using enforce::DropInReport;
 using enforce::HeldReport;
-using enforce::NoteReport;
 using enforce::RuleReport;
 
-constexpr int schema_version = 1;
 constexpr std::size_t label_width = 12;
-
-Json document_of(std::string_view name) {
-    return {{"schema", "rseq-compat/" + std::string(name)}, {"version", schema_version}};
-}
-
-/// A word or name; a dash and null if it is empty.
-Cell cell(const std::string& text, Style style = Style::plain) {
-    Cell result = text.empty() ? Cell::none() : Cell::untrusted(text);
-    result.style = style;
-    return result;
-}
 
 Style style_of_state(std::string_view state) {
     return state == "failed" || state == "unenforceable"  ? Style::bad
@@ -52,10 +37,6 @@ Cell place_cell(const std::string& file, int line) {
         result.text += fmt::format(":{}", line);
     }
     return result;
-}
-
-Cell line_cell(int line) {
-    return line > 0 ? Cell::number(line) : Cell::none();
 }
 
 Cell match_cell(const RuleReport& rule) {
@@ -130,90 +111,6 @@ Table drop_in_table(const std::vector<DropInReport>& drop_ins) {
                    Cell::untrusted(drop_in.text)});
     }
     return table;
-}
-
-/// What the text of a drop-in says to systemd, one line each.
-std::vector<std::string> directives(std::string_view text) {
-    std::vector<std::string> lines;
-    while (!text.empty()) {
-        const std::string_view line = trim(take_until(text, '\n'));
-        if (!line.empty() && line.front() != '#') {
-            lines.push_back(escape_untrusted(line));
-        }
-    }
-    return lines;
-}
-
-/// One line of what an action writes or replaces.
-Cell content_cell(const std::string& text) {
-    Cell result = cell(text);
-    if (text.find('\n') != std::string::npos) {
-        result.text.clear();
-        for (const std::string& line : directives(text)) {
-            if (line.front() != '[') {
-                result.text += (result.text.empty() ? "" : "; ") + line;
-            }
-        }
-        result.text = result.text.empty() ? "(empty)" : result.text;
-    }
-    return result;
-}
-
-Table action_table(const std::vector<ActionReport>& actions) {
-    Table table({{"ACTION", "action"},
-                 {"TARGET", "target"},
-                 {"WANTED", "wanted"},
-                 {"BEFORE", "before"},
-                 {"RULE", "rule"},
-                 {"", "file"},
-                 {"", "line"},
-                 {"STATE", "state"},
-                 {"", "error"}});
-    for (const ActionReport& action : actions) {
-        table.add({Cell::untrusted(action.kind), cell(action.target), content_cell(action.wanted),
-                   content_cell(action.before), cell(action.rule), cell(action.file),
-                   line_cell(action.line),
-                   cell(action.state, action.state == "failed" ? Style::bad : Style::plain),
-                   cell(action.error)});
-    }
-    return table;
-}
-
-Table note_table(const std::vector<NoteReport>& notes) {
-    Table table({{"", "kind"},
-                 {"", "target"},
-                 {"", "what"},
-                 {"", "reason"},
-                 {"", "rule"},
-                 {"", "file"},
-                 {"", "line"}});
-    for (const NoteReport& note : notes) {
-        table.add({Cell::untrusted(note.kind), cell(note.target), Cell::untrusted(note.what),
-                   Cell::untrusted(note.reason), cell(note.rule), cell(note.file),
-                   line_cell(note.line)});
-    }
-    return table;
-}
-
-/// "unenforceable: mode legacy of x.service: unenforceable on this kernel (rule x, FILE:LINE)"
-std::string note_to_text(const NoteReport& note) {
-    std::string text = note.kind + ": " + note.what;
-    if (!note.target.empty()) {
-        text += " of " + note.target;
-    }
-    text += ": " + note.reason;
-    if (!note.rule.empty()) {
-        text += fmt::format(" (rule {}, {}:{})", note.rule, note.file, note.line);
-    }
-    return escape_untrusted(text) + "\n";
-}
-
-std::string notes_to_text(const std::vector<NoteReport>& notes) {
-    std::string text;
-    for (const NoteReport& note : notes) {
-        text += note_to_text(note);
-    }
-    return text;
 }
 
 Table member_table(const std::vector<snapshot::Process>& processes) {
@@ -380,44 +277,6 @@ Json shown_document(const Origin& origin, const Shown& shown) {
     document["drop_ins"] = drop_in_table(shown.target.drop_ins).to_json();
     document["processes"] = member_table(shown.processes).to_json();
     document["notes"] = note_table(shown.target.notes).to_json();
-    return document;
-}
-
-std::string change_to_text(const ChangeReport& change, bool legend, bool colour) {
-    std::string text;
-    if (!change.actions.empty()) {
-        text += action_table(change.actions).to_text({.header = legend, .colour = colour});
-    }
-    for (const ActionReport& action : change.actions) {
-        if (!action.error.empty()) {
-            text += escape_untrusted("failed: " + action.error) + "\n";
-        }
-    }
-    return text + notes_to_text(change.notes);
-}
-
-Json change_document(const Origin& origin, const ChangeReport& change, bool dry_run) {
-    Json document = document_of("policy-change");
-    document["from"] = origin_to_json(origin);
-    document["dry_run"] = dry_run;
-    document["files"] = change.files;
-    document["complete"] = change.complete;
-    document["actions"] = action_table(change.actions).to_json();
-    document["notes"] = note_table(change.notes).to_json();
-    return document;
-}
-
-Json check_document(const std::vector<std::string>& files, std::size_t rules,
-                    const config::Diagnostics& errors) {
-    Json document = document_of("policy-check");
-    document["files"] = files;
-    document["rules"] = rules;
-    Table table({{"", "file"}, {"", "line"}, {"", "column"}, {"", "message"}, {"", "hint"}});
-    for (const config::Diagnostic& error : errors) {
-        table.add({Cell::untrusted(error.file), line_cell(error.line), line_cell(error.column),
-                   Cell::untrusted(error.message), cell(error.hint)});
-    }
-    document["errors"] = table.to_json();
     return document;
 }
 

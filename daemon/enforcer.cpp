@@ -9,8 +9,6 @@
 #include "enforce/plan_units.h"
 #include "enforce/unit_name.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <exception>
 #include <iterator>
