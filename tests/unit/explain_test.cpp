@@ -29,7 +29,14 @@ Findings glibc_process(const std::string& version, Mode mode, std::uint32_t size
     evidence.process.policy = Policy();
     evidence.process.unit = proc::unit_of_cgroup("/system.slice/x.service");
     evidence.auxv = Auxv{33, 64, false};
-    evidence.libc = Libc{LibcKind::glibc, false, version, "Debian GLIBC", true, "/lib/libc.so.6"};
+    evidence.libc = Libc{LibcKind::glibc,
+                         false,
+                         version,
+                         "Debian GLIBC",
+                         true,
+                         "/lib/libc.so.6",
+                         "its description of itself",
+                         ""};
     evidence.tunable = std::optional<bool>();
     evidence.glibc_size = size;
     evidence.tcmalloc = std::vector<std::string>();
@@ -126,7 +133,8 @@ TEST(Explain, AProgramThatGlibcLeavesAloneRegisteredItself) {
 
 TEST(Explain, MuslDoesNotRegister) {
     auto evidence = glibc_process("", Mode::none, 0);
-    evidence.libc = Libc{LibcKind::musl, false, "1.2.3", "", false, "/lib/ld-musl-x86_64.so.1"};
+    evidence.libc =
+        Libc{LibcKind::musl, false, "1.2.3", "", {}, "/lib/ld-musl-x86_64.so.1", "", ""};
     evidence.glibc_size = fail(0, "there is no glibc");
     EXPECT_TRUE(contains(explain::explain(evidence).conclusion, "musl 1.2.3 does not register"));
     evidence.process.threads = {.v1 = 1};
@@ -167,10 +175,85 @@ TEST(Explain, WhatIsNotKnownIsNamed) {
 
 TEST(Explain, AStaticProgramWithoutAKnownLibraryIsNotExplained) {
     auto evidence = glibc_process("", Mode::none, 0);
-    evidence.libc = Libc{LibcKind::unknown, true, "", "", false, "/bin/x"};
+    evidence.libc = Libc{LibcKind::unknown, true, "", "", {}, "/bin/x", "it is too large", ""};
     const auto told = explain::explain(evidence);
     EXPECT_EQ(told.conclusion, "");
     EXPECT_FALSE(told.unknown.empty());
+    EXPECT_EQ(reason(told, "libc").text,
+              "none that was recognised, in a static program: it is too large");
+    EXPECT_FALSE(reason(told, "libc").known);
+}
+
+/// A static program whose list of tunables was seen, on which the kernel has no registration.
+Findings static_glibc_process(std::optional<bool> registers) {
+    auto evidence = glibc_process("", Mode::none, 0);
+    evidence.glibc_size = fail(0, "there is no symbol __rseq_size in /bin/x");
+    evidence.libc = Libc{LibcKind::glibc,        true,       "", "", registers, "/bin/x",
+                         "its list of tunables", "its texts"};
+    return evidence;
+}
+
+TEST(Explain, AStaticGlibcWithoutTheCodeDoesNotRegister) {
+    auto evidence = static_glibc_process(false);
+    auto told = explain::explain(evidence);
+    EXPECT_EQ(reason(told, "libc").text,
+              "glibc, its file does not tell the version, in a static program, seen in its list of "
+              "tunables; it cannot register, seen in its texts");
+    EXPECT_TRUE(contains(told.conclusion, "the static glibc does not register"));
+    evidence.process.threads = {.v1 = 1};
+    EXPECT_EQ(explain::explain(evidence).registrant, Registrant::program);
+}
+
+/// Distributions have put the code into older releases, where it waits to be asked.
+TEST(Explain, AStaticGlibcOfUnknownReleaseMayWaitToBeAsked) {
+    auto evidence = static_glibc_process(true);
+    evidence.glibc_size = 0U;
+    evidence.seccomp = Seccomp{2, 1};
+    const auto told = explain::explain(evidence);
+    EXPECT_TRUE(contains(reason(told, "libc").text, "; it can register, seen in its texts"));
+    EXPECT_EQ(told.conclusion, "");
+    ASSERT_EQ(told.unknown.size(), 1U);
+    EXPECT_TRUE(contains(told.unknown[0], "libc: of which release the glibc is"));
+
+    auto asked = evidence;
+    asked.tunable = std::optional<bool>(true);
+    EXPECT_TRUE(contains(explain::explain(asked).conclusion, "seccomp"));
+    asked.auxv->secure = true; // nobody was heard
+    EXPECT_EQ(explain::explain(asked).conclusion, "");
+    auto forbidden = evidence;
+    forbidden.tunable = std::optional<bool>(false);
+    EXPECT_TRUE(contains(explain::explain(forbidden).conclusion, "glibc.pthread.rseq=0"));
+    auto dated = evidence;
+    dated.libc->version = "2.36";
+    EXPECT_TRUE(contains(explain::explain(dated).conclusion, "seccomp"));
+}
+
+TEST(Explain, AStaticGlibcMayNotTellWhetherItRegisters) {
+    const auto told = explain::explain(static_glibc_process(std::nullopt));
+    EXPECT_TRUE(contains(reason(told, "libc").text, "; whether it can register is not known"));
+    EXPECT_EQ(told.conclusion, "");
+}
+
+TEST(Explain, AStaticGlibcOfKnownReleaseIsDated) {
+    auto evidence = static_glibc_process(true);
+    evidence.libc->version = "2.36";
+    EXPECT_EQ(reason(explain::explain(evidence), "libc").text,
+              "glibc 2.36, in a static program, seen in its list of tunables");
+}
+
+TEST(Explain, AGoProgramDoesNotRegister) {
+    auto evidence = static_glibc_process(std::nullopt);
+    evidence.libc = Libc{LibcKind::none, true, "", "", {}, "/bin/x", "Go's build information", ""};
+    const auto told = explain::explain(evidence);
+    EXPECT_EQ(told.registrant, Registrant::nobody);
+    EXPECT_TRUE(contains(told.conclusion, "a Go program without C has no C library"));
+    EXPECT_EQ(reason(told, "libc").text,
+              "none: a Go program without C, in a static program, seen in Go's build information");
+    EXPECT_TRUE(reason(told, "libc").known);
+    EXPECT_TRUE(std::none_of(told.reasons.begin(), told.reasons.end(),
+                             [](const Reason& one) { return one.about == "tunables"; }));
+    evidence.process.threads = {.v2 = 1};
+    EXPECT_EQ(explain::explain(evidence).registrant, Registrant::program);
 }
 
 TEST(Explain, AKernelOfOneModeDecidesByItself) {
