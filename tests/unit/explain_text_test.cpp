@@ -36,6 +36,27 @@ TEST(Maps, ListsEachFileOnceByItsFirstMapping) {
     EXPECT_TRUE((*files)[1].deleted);
 }
 
+/// At a path there may have been several, and a file may be at several.
+TEST(Maps, TellsFilesApartByInodeAndPath) {
+    const auto files = parse_maps("1-2 r--p 0 fe:00 1 /a\n"
+                                  "2-3 r--p 0 fe:00 2 /a\n"
+                                  "3-4 r--p 0 fe:00 1 /b\n"
+                                  "4-5 r--p 0 fe:00 2 /a\n");
+    ASSERT_TRUE(files);
+    EXPECT_EQ(files->size(), 3U);
+}
+
+TEST(Maps, MayHaveAsManyFilesAsThereMayBeMappings) {
+    std::string text;
+    for (int i = 1; i <= 65530; ++i) {
+        text += std::to_string(i) + "000-" + std::to_string(i) + "800 r--p 0 fe:00 " +
+                std::to_string(i) + " /a\n";
+    }
+    const auto files = parse_maps(text);
+    ASSERT_TRUE(files);
+    EXPECT_EQ(files->size(), 65530U);
+}
+
 TEST(Maps, PutsNewlinesBackIntoPaths) {
     const auto files = parse_maps("1-2 r--p 0 fe:00 1 /a\\012b\\x\n");
     ASSERT_TRUE(files);
