@@ -52,14 +52,13 @@ bool scan(const ElfImage& image, bool writable, Look look) {
 class MuslRelease {
 public:
     void look_at(std::string_view text) {
-        constexpr std::size_t longest = 12;
         for (std::size_t start = text.find('\0'); start != std::string_view::npos;) {
             const std::size_t end = text.find('\0', start + 1);
             if (end == std::string_view::npos) {
                 return;
             }
             const std::string_view word = text.substr(start + 1, end - start - 1);
-            if (word.size() <= longest && is_release(word, 3, 3)) {
+            if (is_release(word, 3, 3)) {
                 ambiguous_ = ambiguous_ || (!release_.empty() && release_ != word);
                 release_ = word;
             }
@@ -112,14 +111,12 @@ bool look_at_symbols(const ElfImage& image, ElfFacts& facts, LibcMarks& marks) {
             if (symbol.name == "__rseq_size" && symbol.address >= base && !facts.rseq_size_at) {
                 facts.rseq_size_at = symbol.address - base;
             }
-            if (!facts.dynamic) {
-                look_at_symbol(symbol.name, marks);
-                // For libthread_db, in programs that start threads.
-                if ((symbol.name == "nptl_version" || symbol.name == "__nptl_version") &&
-                    marks.symbol_version.empty()) {
-                    const std::string version = text_at(image, symbol.address);
-                    marks.symbol_version = is_release(version, 2, 3) ? version : "";
-                }
+            look_at_symbol(symbol.name, marks);
+            // For libthread_db, in programs that start threads.
+            if ((symbol.name == "nptl_version" || symbol.name == "__nptl_version") &&
+                marks.symbol_version.empty()) {
+                const std::string version = text_at(image, symbol.address);
+                marks.symbol_version = is_release(version, 2, 3) ? version : "";
             }
         });
     }
@@ -145,7 +142,7 @@ Result<ElfFacts> read_elf(int fd) {
     const bool is_static = !facts.dynamic;
     const bool all_text = scan(
         *image, is_static, [&](std::string_view text) { look_at_text(text, is_static, marks); });
-    facts.libc = judge(marks, is_static, {image->whole && all_text, image->whole && all_symbols});
+    facts.libc = judge(marks, is_static, {image->whole && all_text, all_symbols});
     facts.libc_banner = marks.banner;
     facts.tcmalloc = marks.tcmalloc;
     if (marks.musl_loader) {

@@ -77,12 +77,16 @@ void look_for_static(std::string_view text, LibcMarks& marks) {
     });
 }
 
+bool has_tunables(const LibcMarks& marks) {
+    return marks.tunables_variable && marks.tunables == all_old_tunables;
+}
+
 /// The strongest of the marks of glibc in words; empty if there is none.
 std::string_view seen_of_glibc(const LibcMarks& marks, bool is_static) {
     if (!marks.banner_version.empty()) {
         return "its description of itself";
     }
-    if (is_static && marks.tunables_variable && marks.tunables == all_old_tunables) {
+    if (is_static && has_tunables(marks)) {
         return "its list of tunables";
     }
     if (marks.rseq_message) {
@@ -104,14 +108,13 @@ std::string_view seen_of_musl(const LibcMarks& marks, bool is_static) {
     return is_static && marks.musl_symbols == all_musl_symbols ? "its symbols" : "";
 }
 
-LibcFound judge_glibc(const LibcMarks& marks, std::string_view seen, bool is_static,
-                      bool all_text) {
+LibcFound judge_glibc(const LibcMarks& marks, std::string_view seen, bool all_text) {
     LibcFound found{LibcKind::glibc, marks.banner_version, {}, std::string(seen), ""};
-    if (found.version.empty() && is_static && !marks.symbol_version.empty()) {
+    if (found.version.empty() && !marks.symbol_version.empty()) {
         found.version = marks.symbol_version;
         found.seen_in += " and its symbol nptl_version";
     }
-    const bool list = is_static && marks.tunables_variable && marks.tunables == all_old_tunables;
+    const bool list = has_tunables(marks);
     if (list && marks.rseq_tunable) {
         found.registers_rseq = true;
         found.registers_seen_in = "its tunable glibc.pthread.rseq";
@@ -220,7 +223,7 @@ LibcFound judge(const LibcMarks& marks, bool is_static, LookedAt looked_at) {
         return {LibcKind::unknown, "", {}, "the file has marks of both glibc and musl", ""};
     }
     if (!glibc.empty()) {
-        return judge_glibc(marks, glibc, is_static, looked_at.all_text);
+        return judge_glibc(marks, glibc, looked_at.all_text);
     }
     if (!musl.empty()) {
         return {LibcKind::musl, "", {}, std::string(musl), ""};

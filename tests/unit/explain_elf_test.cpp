@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <limits>
 #include <string>
 
@@ -123,13 +124,16 @@ TEST(Elf, CriticalSectionsAreSections) {
 
 TEST(Elf, TheSizeOfTheAreaIsAtItsSymbol) {
     MadeElf elf;
+    elf.segment(PT_PHDR, "x", 0x300000);
     elf.segment(PT_LOAD, "x", 0x500000);
     elf.segment(PT_LOAD, "x", 0x400000);
-    elf.segments[1].p_offset = 0;
+    elf.segments[0].p_offset = 0;
+    elf.segments[2].p_offset = 0;
     for (const std::uint32_t type : {std::uint32_t{SHT_DYNSYM}, std::uint32_t{SHT_SYMTAB}}) {
         MadeElf one = elf;
-        one.symbols(type,
-                    {{"__rseq_size", 0}, {"x__rseq_size", 0x400001}, {"__rseq_size", 0x401234}});
+        one.symbols(type, {{"__rseq_size", 0x400008, false},
+                           {"x__rseq_size", 0x400001},
+                           {"__rseq_size", 0x401234}});
         EXPECT_EQ(facts_of(one.bytes()).rseq_size_at, 0x1234U);
         one = elf;
         one.symbols(type, {{"__rseq_size", 0x3fffff}, {"main", 0x400001}});
@@ -145,8 +149,10 @@ TEST(Elf, TheSizeOfTheAreaIsAtItsSymbol) {
 
 TEST(Elf, SymbolsTellOfTheCLibraryOfAStaticProgram) {
     MadeElf elf;
-    elf.segment(PT_LOAD, "xx\0002.36\0"s, 0x400000);
-    elf.symbols(SHT_SYMTAB, {{"_nl_C_locobj", 0x400001}, {"__nptl_version", 0x400003}});
+    elf.segment(PT_LOAD, "xx\0002.36\0002.37\0"s, 0x400000);
+    elf.symbols(
+        SHT_SYMTAB,
+        {{"_nl_C_locobj", 0x400001}, {"__nptl_version", 0x400003}, {"__nptl_version", 0x400008}});
     const auto facts = facts_of(elf.bytes());
     EXPECT_EQ(facts.libc.kind, LibcKind::glibc);
     EXPECT_EQ(facts.libc.version, "2.36");
@@ -155,7 +161,7 @@ TEST(Elf, SymbolsTellOfTheCLibraryOfAStaticProgram) {
 }
 
 TEST(Elf, AReleaseAtASymbolIsOne) {
-    for (const auto& [text, address] : std::initializer_list<std::pair<std::string, std::uint64_t>>{
+    for (const auto& [text, address] : std::initializer_list<std::pair<std::string, std::uint32_t>>{
              {"2.36x\0"s, 0x400000}, // no release
              {"2.36\0"s, 0x3fffff},  // before the segment
              {"2.36\0"s, 0x400005},  // behind it
@@ -167,7 +173,9 @@ TEST(Elf, AReleaseAtASymbolIsOne) {
         EXPECT_EQ(facts_of(elf.bytes()).libc.version, "") << text;
     }
     MadeElf last;
+    last.segment(PT_NOTE, "x9.99", 0x400000);
     last.segment(PT_LOAD, "x2.36", 0x400000);
+    last.add("99");
     last.symbols(SHT_SYMTAB, {{"_nl_C_locobj", 0x400001}, {"nptl_version", 0x400001}});
     EXPECT_EQ(facts_of(last.bytes()).libc.version, "2.36");
 }
@@ -177,6 +185,12 @@ TEST(Elf, OneReleaseOfMuslIsBelieved) {
     const auto loader = "musl libc (x86_64)\n\0"s;
     elf.segment(PT_LOAD, loader + "1.2.3\0"s + "1.2\0"s + "1.2.3\0"s);
     EXPECT_EQ(facts_of(elf.bytes()).libc.version, "1.2.3");
+    MadeElf later;
+    later.segment(PT_LOAD, loader + "x\0001.2.3\0"s);
+    EXPECT_EQ(facts_of(later.bytes()).libc.version, "1.2.3");
+    later.segment(PT_LOAD, tunables, 0x500000);
+    EXPECT_EQ(facts_of(later.bytes()).libc.kind, LibcKind::unknown);
+    EXPECT_EQ(facts_of(later.bytes()).libc.version, "");
     elf.segment(PT_LOAD, "\0001.1.9\0"s, 0x500000, PF_R | PF_W);
     EXPECT_EQ(facts_of(elf.bytes()).libc.version, "1.2.3");
     elf.segment(PT_LOAD, "\0001.1.9\0"s, 0x600000);
@@ -185,21 +199,16 @@ TEST(Elf, OneReleaseOfMuslIsBelieved) {
 }
 
 TEST(Elf, HasThirtyTwoBitsToo) {
-    Elf32_Ehdr header{};
-    std::memcpy(static_cast<void*>(header.e_ident), ELFMAG, SELFMAG);
-    header.e_ident[EI_CLASS] = ELFCLASS32;
-    header.e_ident[EI_DATA] = ELFDATA2LSB;
-    header.e_phentsize = sizeof(Elf32_Phdr);
-    header.e_phnum = 1;
-    header.e_phoff = sizeof(header);
-    Elf32_Phdr segment{};
-    segment.p_type = PT_LOAD;
-    segment.p_offset = sizeof(header) + sizeof(segment);
-    segment.p_filesz = static_cast<std::uint32_t>(tunables.size());
-    const auto facts =
-        facts_of(std::string(reinterpret_cast<const char*>(&header), sizeof(header)) +
-                 std::string(reinterpret_cast<const char*>(&segment), sizeof(segment)) + tunables);
+    rseq::test::MadeElfOf<rseq::test::Narrow> elf;
+    elf.segment(PT_LOAD, tunables, 0x8048000);
+    elf.segments[0].p_offset = 0;
+    elf.segments[0].p_filesz += static_cast<std::uint32_t>(sizeof(Elf32_Ehdr));
+    elf.section("__rseq_cs", SHT_PROGBITS, "x");
+    elf.symbols(SHT_SYMTAB, {{"main", 0x8048004}, {"__rseq_size", 0x8048010}});
+    const auto facts = facts_of(elf.bytes());
     EXPECT_EQ(facts.libc.registers_rseq, true);
+    EXPECT_TRUE(facts.critical_sections);
+    EXPECT_EQ(facts.rseq_size_at, 0x10U);
 }
 
 /// Absence is a finding only in a file of which all was looked at.
@@ -225,21 +234,41 @@ TEST(Elf, APartOfAFileDoesNotSayWhatIsMissing) {
     ASSERT_EQ(::truncate(tree.path("large").c_str(), 200L << 20), 0);
     EXPECT_EQ(read_path(tree.path("large"))->libc.kind, LibcKind::none);
 
+    elf.section("__rseq_cs", SHT_PROGBITS, "x");
+    EXPECT_EQ(facts_of(elf.bytes()).libc.kind, LibcKind::none);
     for (const auto alter : std::initializer_list<void (*)(Elf64_Ehdr&)>{
-             [](Elf64_Ehdr& header) { ++header.e_phnum; },
+             [](Elf64_Ehdr& header) { header.e_phnum = 100; },
              [](Elf64_Ehdr& header) { --header.e_phentsize; },
-             [](Elf64_Ehdr& header) {
-                 header.e_shoff = 1;
-                 header.e_shentsize = 1;
-             },
+             [](Elf64_Ehdr& header) { --header.e_shentsize; },
+             [](Elf64_Ehdr& header) { ++header.e_shnum; },
              [](Elf64_Ehdr& header) {
                  header.e_shoff = 1U << 30;
              }}) {
         auto header = header_of(elf.bytes());
         alter(header);
-        const auto facts = facts_of(with_header(elf.bytes(), header));
-        EXPECT_EQ(facts.libc.kind, LibcKind::unknown);
+        EXPECT_EQ(facts_of(with_header(elf.bytes(), header)).libc.kind, LibcKind::unknown);
     }
+    auto header = header_of(elf.bytes());
+    --header.e_shentsize;
+    EXPECT_FALSE(facts_of(with_header(elf.bytes(), header)).critical_sections);
+
+    MadeElf names;
+    names.symbols(SHT_SYMTAB, {{"main", 1}});
+    EXPECT_NE(facts_of(names.bytes()).libc.seen_in, "only a part of the file was looked at");
+    names.sections[1].sh_size = 1U << 20;
+    EXPECT_EQ(facts_of(names.bytes()).libc.seen_in, "only a part of the file was looked at");
+    names.sections[2].sh_type = SHT_PROGBITS;
+    EXPECT_NE(facts_of(names.bytes()).libc.seen_in, "only a part of the file was looked at");
+    auto header_of_names = header_of(names.bytes());
+    header_of_names.e_phentsize = 0;
+    EXPECT_EQ(facts_of(with_header(names.bytes(), header_of_names)).libc.seen_in,
+              "only a part of the file was looked at");
+}
+
+TEST(Elf, SectionsTellOfTheCLibraryOfAStaticProgram) {
+    MadeElf elf;
+    elf.section("__libc_atexit", SHT_PROGBITS, "x");
+    EXPECT_EQ(facts_of(elf.bytes()).libc.seen_in, "its sections");
 }
 
 TEST(Elf, MoreSectionsThanFitIntoTheHeaderAreCountedInTheFirst) {
@@ -283,6 +312,11 @@ TEST(Elf, HugeTablesAreNotRead) {
         segments.segments[1].p_filesz = size;
         segments.segments[2].p_offset = size;
         segments.segments[3].p_vaddr = size;
+        std::string names = elf.bytes(); // of the sections, which are the last one
+        std::memcpy(names.data() + names.size() - sizeof(Elf64_Shdr) +
+                        offsetof(Elf64_Shdr, sh_size),
+                    &size, sizeof(size));
+        files.push_back(names);
         files.push_back(segments.bytes());
         for (const std::string& file : files) {
             tree.file("elf", file);
@@ -352,6 +386,10 @@ TEST(ElfImage, NamesHaveAnEndAndALimit) {
     EXPECT_FALSE(visit_symbols(damaged, damaged.sections[2], collect));
     damaged.sections[2].link = 1;
     damaged.sections[1].size = 1U << 20;
+    EXPECT_FALSE(visit_symbols(damaged, damaged.sections[2], collect));
+    damaged.sections[1].size = image->sections[1].size;
+    EXPECT_TRUE(visit_symbols(damaged, damaged.sections[2], collect));
+    damaged.sections[2].size = 1U << 20;
     EXPECT_FALSE(visit_symbols(damaged, damaged.sections[2], collect));
 }
 

@@ -59,6 +59,8 @@ TEST(GlibcBanner, IsNotGuessed) {
           "GNU C Library (x) stable release version 2.36.1.1.\n"s,
           "GNU C Library x release version 2.36.\n"s,
           "GNU C Library (x\0) stable release version 2.36.\n"s,
+          "GNU C Library (release version 2.36.)\n"s,
+          "GNU C Library (x)" + std::string(256, 'x') + " release version 2.36.\n",
           "GNU C Library (" + std::string(129, 'x') + ") release version 2.36.\n",
           "release version 2.36. GNU C Library (x)\n"s}) {
         LibcMarks marks;
@@ -73,6 +75,12 @@ TEST(GlibcBanner, MayFollowOneThatIsNone) {
     EXPECT_TRUE(
         find_glibc_banner("GNU C Library (\0GNU C Library (x) release version 2.36.\n"s, marks));
     EXPECT_EQ(marks.banner, "x");
+
+    LibcMarks second;
+    EXPECT_TRUE(find_glibc_banner("GNU C Library (x) release version 2.36\0"
+                                  "GNU C Library (y) release version 2.37.\n"s,
+                                  second));
+    EXPECT_EQ(second.banner, "y");
 }
 
 TEST(GlibcBanner, MayBeAsLongAsItsLimit) {
@@ -132,6 +140,9 @@ TEST(StaticGlibc, HasAllOfItsListAndTheNameOfItsVariable) {
         EXPECT_EQ(found_in(text).registers_rseq, std::nullopt) << name;
     }
     EXPECT_EQ(found_in("x" + tunables.substr(1) + rseq_tunable).kind, LibcKind::unknown);
+    std::string longer = tunables;
+    longer[longer.find("GLIBC_TUNABLES") + 14] = '=';
+    EXPECT_EQ(found_in(longer).kind, LibcKind::unknown);
 }
 
 TEST(StaticGlibc, MayBeSeenInParts) {
@@ -167,6 +178,13 @@ TEST(StaticGlibc, IsKnownByItsSectionsAndSymbols) {
     look_at_symbol("main", marks);
     EXPECT_EQ(judge(marks, true, everything).seen_in, "its symbols");
     EXPECT_EQ(judge(marks, false, everything).kind, LibcKind::unknown);
+}
+
+TEST(StaticGlibc, NeedsItsListForWhatIsInIt) {
+    auto marks = marks_of(rseq_tunable);
+    look_at_symbol("_nl_C_locobj", marks);
+    EXPECT_EQ(judge(marks, true, everything).kind, LibcKind::glibc);
+    EXPECT_EQ(judge(marks, true, everything).registers_rseq, std::nullopt);
 }
 
 TEST(StaticGlibc, HasItsReleaseAtASymbol) {
@@ -240,6 +258,14 @@ TEST(Go, WithCHasOne) {
     }
 }
 
+TEST(Go, WithCIsSeenInOnePart) {
+    LibcMarks marks;
+    look_at_text("runtime/cgo/callbacks.go", true, marks);
+    look_at_text(go + "runtime/cgocall.go", true, marks);
+    look_at_text("runtime/cgocall.go", true, marks);
+    EXPECT_EQ(judge(marks, true, everything).kind, LibcKind::unknown);
+}
+
 TEST(Go, MayHaveCInAPartThatWasNotLookedAt) {
     const auto found = judge(marks_of(go), true, {false, true});
     EXPECT_EQ(found.kind, LibcKind::unknown);
@@ -253,6 +279,7 @@ TEST(Unknown, SaysWhy) {
     EXPECT_EQ(judge({}, true, {true, false}).seen_in, "only a part of the file was looked at");
     EXPECT_EQ(judge({}, true, {false, true}).seen_in, "only a part of the file was looked at");
     EXPECT_EQ(judge({}, false, {false, false}).seen_in, "");
+    EXPECT_EQ(judge(marks_of(go), false, everything).seen_in, "");
 }
 
 TEST(Tcmalloc, IsSeenAndKept) {

@@ -64,8 +64,10 @@ TEST(Maps, PutsNewlinesBackIntoPaths) {
 }
 
 TEST(Maps, RefusesWhatIsNoMapping) {
-    for (const char* text : {"nonsense\n", "2-1 r--p 0 fe:00 1 /a\n", "1-2 r--p z fe:00 1 /a\n",
-                             "1-2 r--p 0 fe:00\n", "\n"}) {
+    for (const char* text :
+         {"nonsense\n", "2-1 r--p 0 fe:00 1 /a\n", "1-1 r--p 0 fe:00 1 /a\n",
+          "z-2 r--p 0 fe:00 1 /a\n", "1-z r--p 0 fe:00 1 /a\n", "1-2 r--p 0 fe:00 z /a\n",
+          "1-2 r--p z fe:00 1 /a\n", "1-2 r--p 0 fe:00\n", "\n"}) {
         const auto files = parse_maps(text);
         ASSERT_FALSE(files) << text;
         EXPECT_EQ(files.error().code, EPROTO);
@@ -80,6 +82,11 @@ TEST(AuxiliaryVector, HasBothEntriesOfRseqInBothWidths) {
 
 TEST(AuxiliaryVector, MayLackThem) {
     EXPECT_EQ(parse_auxv(vector_of<std::uint64_t>({6, 4096, 0, 0})), Auxv());
+}
+
+TEST(AuxiliaryVector, HasNoEntriesOfLargeNumbers) {
+    EXPECT_TRUE(parse_auxv(vector_of<std::uint64_t>({1024, 1, 0, 0})));
+    EXPECT_FALSE(parse_auxv(vector_of<std::uint64_t>({1025, 1, 0, 0})));
 }
 
 TEST(AuxiliaryVector, HasToEnd) {
