@@ -72,6 +72,40 @@ TEST(Explain, GlibcSince241RegistersAllAndCanBePinned) {
         told, "rseqctl policy set x.service --mode legacy && systemctl restart x.service"));
 }
 
+TEST(Explain, ReleasesOfGlibcDifferFrom235And241On) {
+    for (const char* version : {"2.41", "2.42", "3.0"}) {
+        EXPECT_TRUE(contains(explain::explain(glibc_process(version, Mode::v2, 33)).conclusion,
+                             "as every release since 2.41 does"))
+            << version;
+        EXPECT_FALSE(
+            contains(explain::explain(glibc_process(version, Mode::v1, 20)).conclusion, "before"))
+            << version;
+    }
+    EXPECT_TRUE(contains(explain::explain(glibc_process("2.40", Mode::v1, 20)).conclusion,
+                         "as every release before 2.41 does"));
+    auto refused = glibc_process("2.35", Mode::none, 0);
+    refused.seccomp = Seccomp{2, 1};
+    EXPECT_TRUE(contains(explain::explain(refused).conclusion, "seccomp"));
+    refused.libc->version = "2.34";
+    EXPECT_TRUE(contains(explain::explain(refused).conclusion, "glibc 2.34 does not register"));
+}
+
+TEST(Explain, WhoRegisteredFollowsFromTheTunableWhereMemoryCannotBeRead) {
+    auto evidence = glibc_process("2.41", Mode::v1, 0);
+    evidence.glibc_size = fail(EACCES, "cannot read the memory of the process");
+    EXPECT_EQ(explain::explain(evidence).registrant, Registrant::unknown);
+    evidence.tunable = std::optional<bool>(false);
+    EXPECT_EQ(explain::explain(evidence).registrant, Registrant::program);
+    // Without auxv nobody knows whether the tunable was heard.
+    evidence.auxv = fail(EACCES, "cannot read auxv");
+    EXPECT_EQ(explain::explain(evidence).registrant, Registrant::unknown);
+}
+
+TEST(Explain, NobodyIsSaidToHaveRegisteredInAnUnknownMode) {
+    EXPECT_EQ(explain::explain(glibc_process("2.41", Mode::unknown, 33)).registrant,
+              Registrant::unknown);
+}
+
 TEST(Explain, NamesOfUnitsAreQuotedInCommands) {
     auto evidence = glibc_process("2.41", Mode::v2, 33);
     evidence.process.unit = {proc::Manager::system, "a'; reboot #.service", ""};
@@ -157,6 +191,27 @@ TEST(Explain, AFilterIsConcludedOnlyIfNothingElseIsLeft) {
     auto without = evidence;
     without.seccomp = Seccomp();
     EXPECT_EQ(explain::explain(without).conclusion, "");
+}
+
+TEST(Explain, AFilterOfAnotherKindIsNotToBlame) {
+    auto evidence = glibc_process("2.41", Mode::none, 0);
+    evidence.seccomp = Seccomp{1, 0}; // strict: the process would have been killed
+    EXPECT_EQ(explain::explain(evidence).conclusion, "");
+    evidence.seccomp = Seccomp{2, 1};
+    evidence.kernel.feature_size = 0; // nor was rseq offered
+    EXPECT_EQ(explain::explain(evidence).conclusion, "");
+}
+
+TEST(Explain, WhatCannotRegisterNeedsNoLibrary) {
+    auto thread = glibc_process("2.41", Mode::none, 0);
+    thread.process.kernel_thread = true;
+    EXPECT_TRUE(contains(explain::explain(thread).conclusion, "a kernel thread"));
+    EXPECT_TRUE(explain::explain(thread).remedies.empty());
+    EXPECT_EQ(explain::explain(thread).reasons.size(), 2U);
+    auto old = glibc_process("2.41", Mode::none, 0);
+    old.kernel.kernel_class = KernelClass::unsupported;
+    EXPECT_TRUE(contains(explain::explain(old).conclusion, "no rseq(2)"));
+    EXPECT_TRUE(explain::explain(old).remedies.empty());
 }
 
 TEST(Explain, WhatIsNotKnownIsNamed) {
