@@ -322,6 +322,39 @@ TEST(Explain, AKernelOfOneModeDecidesByItself) {
 TEST(Explain, AnEndedRegistrationIsTold) {
     EXPECT_TRUE(contains(explain::explain(glibc_process("2.41", Mode::none, 33)).conclusion,
                          "was ended since"));
+    auto evidence = glibc_process("2.41", Mode::none, 33);
+    evidence.tunable = std::optional<bool>(false); // which it did not follow
+    EXPECT_TRUE(contains(explain::explain(evidence).conclusion, "was ended since"));
+}
+
+TEST(Explain, WhatWasOfferedIsInTheAuxiliaryVector) {
+    auto evidence = glibc_process("2.41", Mode::v1, 20);
+    EXPECT_EQ(explain::explain(evidence).conclusion, "glibc 2.41 registered 32 bytes");
+    EXPECT_TRUE(contains(reason(explain::explain(evidence), "auxv").text, ": v2 was offered"));
+    evidence.auxv->rseq_feature_size = 32;
+    EXPECT_TRUE(contains(reason(explain::explain(evidence), "auxv").text, "no more than v1"));
+    evidence.auxv->rseq_feature_size.reset();
+    EXPECT_TRUE(contains(explain::explain(evidence).conclusion, "was told of no more than 32"));
+    evidence.libc->version = "2.40";
+    EXPECT_TRUE(contains(explain::explain(evidence).conclusion, "as every release before 2.41"));
+}
+
+TEST(Explain, AProgramMayRegisterMore) {
+    auto evidence = glibc_process("2.41", Mode::v2, 0);
+    EXPECT_TRUE(contains(explain::explain(evidence).conclusion, "more than 32 bytes itself"));
+    evidence = glibc_process("2.40", Mode::v2, 33);
+    EXPECT_FALSE(contains(explain::explain(evidence).conclusion, "as every release since"));
+}
+
+TEST(Explain, TheTunableCanBeSetForAUnit) {
+    auto evidence = glibc_process("2.41", Mode::none, 0);
+    EXPECT_FALSE(
+        has_command(explain::explain(evidence),
+                    "rseqctl policy set x.service --glibc on && systemctl restart x.service"));
+    evidence.tunable = std::optional<bool>(false);
+    EXPECT_TRUE(
+        has_command(explain::explain(evidence),
+                    "rseqctl policy set x.service --glibc on && systemctl restart x.service"));
 }
 
 TEST(Explain, RefusedAttemptsHaveTheirMeaning) {
