@@ -113,7 +113,7 @@ Result<ElfFacts> look_into(int dir, const MappedFile& file) {
     if (!fd) {
         return tl::unexpected<Error>(std::move(fd.error()));
     }
-    return read_elf(fd->get()).map_error([&](Error error) {
+    return read_elf(fd->get()).map_error([&](const Error& error) {
         return Error{error.code, file.path + ": " + error.context};
     });
 }
@@ -153,8 +153,9 @@ Files look_at_files(int dir, const std::vector<MappedFile>& mapped) {
 }
 
 Libc make_libc(const ElfFacts& facts, const std::string& path, bool is_static) {
-    return {facts.libc,           is_static, facts.libc_version, facts.libc_banner,
-            facts.registers_rseq, path};
+    const LibcFound& found = facts.libc;
+    return {found.kind,           is_static, found.version, facts.libc_banner,
+            found.registers_rseq, path,      found.seen_in, found.registers_seen_in};
 }
 
 Result<Libc> find_libc(const Files& files) {
@@ -163,8 +164,12 @@ Result<Libc> find_libc(const Files& files) {
             [&](const ElfFacts& facts) { return make_libc(facts, files.libc_file->path, false); });
     }
     // A program that was started by naming musl's loader is that loader.
-    if (files.program && (!files.program->dynamic || files.program->libc == LibcKind::musl)) {
+    if (files.program && (!files.program->dynamic || files.program->libc.kind == LibcKind::musl)) {
         return make_libc(*files.program, files.program_path, !files.program->dynamic);
+    }
+    // The loader registers before it knows of any library. A Go program may need it and no library.
+    if (files.program && files.loader && files.loader->libc.kind == LibcKind::glibc) {
+        return make_libc(*files.loader, files.loader_file->path, false);
     }
     return files.program.and_then([&](const ElfFacts&) -> Result<Libc> {
         return fail(0, "it is not among the files that are mapped");

@@ -17,11 +17,13 @@ namespace rseq::explain {
 /// The C library that a process has.
 struct Libc {
     LibcKind kind = LibcKind::unknown;
-    bool is_static = false; ///< it is part of the program
-    std::string version;    ///< empty if the file does not tell
-    std::string banner;     ///< untrusted
-    bool registers_rseq = false;
-    std::string path; ///< of the file that was read, in the process's mount namespace, untrusted
+    bool is_static = false;             ///< it is part of the program
+    std::string version;                ///< empty if the file does not tell
+    std::string banner;                 ///< untrusted
+    std::optional<bool> registers_rseq; ///< of glibc: whether it has the code that registers
+    std::string path;    ///< of the file that was read, in the process's mount namespace, untrusted
+    std::string seen_in; ///< what of the file showed the kind, or why nothing did
+    std::string registers_seen_in; ///< likewise
 };
 
 /// A registration that the kernel refused.

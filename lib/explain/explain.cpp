@@ -60,14 +60,18 @@ Glibc glibc_of(const Findings& evidence) {
     if (const auto release = release_of(evidence.libc->version)) {
         glibc.can_register = release->at_least(2, 35);
         glibc.adapts = release->at_least(2, 41);
-    } else if (evidence.libc->registers_rseq) {
-        glibc.can_register = true;
+    } else {
+        glibc.can_register = evidence.libc->registers_rseq;
     }
+    // Without a release it may be one into which a distribution has put the registration, and there
+    // it may have to be asked for.
+    const std::optional<bool> by_default =
+        evidence.libc->version.empty() ? std::nullopt : std::optional(true);
     const bool secure = evidence.auxv && evidence.auxv->secure;
     if (secure) {
-        glibc.wants = true; // its tunables are ignored then
+        glibc.wants = by_default; // its tunables are ignored then
     } else if (evidence.tunable && evidence.auxv) {
-        glibc.wants = evidence.tunable->value_or(true);
+        glibc.wants = *evidence.tunable ? *evidence.tunable : by_default;
     }
     if (evidence.glibc_size) {
         glibc.registered = *evidence.glibc_size > 0;
@@ -85,8 +89,8 @@ Registrant registrant_of(const Findings& evidence, const Glibc& glibc) {
     if (mode == Mode::unknown || !evidence.libc) {
         return Registrant::unknown;
     }
-    if (evidence.libc->kind == LibcKind::musl) {
-        return Registrant::program; // musl never registers
+    if (evidence.libc->kind == LibcKind::musl || evidence.libc->kind == LibcKind::none) {
+        return Registrant::program; // musl never registers, nor does Go
     }
     if (!glibc.present || !glibc.registered) {
         return Registrant::unknown;
@@ -144,6 +148,10 @@ std::string conclude_none(const Findings& evidence, const Glibc& glibc) {
     }
     if (evidence.libc->kind == LibcKind::musl) {
         return libc_name(evidence) + " does not register, and nothing else in the process did";
+    }
+    if (evidence.libc->kind == LibcKind::none) {
+        return "a Go program without C has no C library that would register, and nothing else in "
+               "the process did";
     }
     if (!glibc.present) {
         return {};
@@ -228,6 +236,10 @@ std::vector<std::string> missing(const Findings& evidence, const std::vector<Rea
     }
     if (evidence.libc && evidence.libc->kind == LibcKind::unknown) {
         parts.emplace_back("libc: which one is in the program, and so who would register");
+    }
+    if (evidence.libc && evidence.libc->kind == LibcKind::glibc && evidence.libc->version.empty()) {
+        parts.emplace_back("libc: of which release the glibc is, and so what it does if nobody "
+                           "tells it");
     }
     if (parts.empty()) {
         parts.emplace_back("registration: who made it, or ended it");

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
+#include <utility>
 
 namespace rseq::explain {
 
@@ -101,15 +103,15 @@ std::optional<bool> tunable_value(std::string_view text) {
 
 Result<std::vector<MappedFile>> parse_maps(std::string_view text) {
     std::vector<MappedFile> files;
+    // A process may have tens of thousands of mappings, each of another file.
+    std::set<std::pair<std::uint64_t, std::string>> known;
     while (!text.empty()) {
         auto mapping = parse_mapping(take_until(text, '\n'));
         if (!mapping) {
             return fail(EPROTO, "maps has a line that makes no sense");
         }
-        const bool known = std::any_of(files.begin(), files.end(), [&](const MappedFile& file) {
-            return file.inode == mapping->inode && file.path == mapping->path;
-        });
-        if (mapping->inode != 0 && mapping->path.starts_with('/') && !known) {
+        if (mapping->inode != 0 && mapping->path.starts_with('/') &&
+            known.emplace(mapping->inode, mapping->path).second) {
             files.push_back(std::move(*mapping));
         }
     }

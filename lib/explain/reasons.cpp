@@ -104,18 +104,44 @@ Reason auxv(const Findings& evidence) {
             std::move(source)};
 }
 
+/// What a program says of the glibc in it besides, or instead of, the release.
+std::string describe_registration(const Libc& libc) {
+    if (libc.kind != LibcKind::glibc || !libc.version.empty()) {
+        return {};
+    }
+    if (!libc.registers_rseq) {
+        return "; whether it can register is not known";
+    }
+    return std::string(*libc.registers_rseq ? "; it can register" : "; it cannot register") +
+           ", seen in " + libc.registers_seen_in;
+}
+
 std::string describe(const Libc& libc) {
-    const std::string_view kind = libc.kind == LibcKind::musl    ? "musl"
-                                  : libc.kind == LibcKind::glibc ? "glibc"
-                                                                 : "none that was recognised";
-    std::string text(kind);
-    if (libc.kind != LibcKind::unknown) {
+    std::string text;
+    switch (libc.kind) {
+    case LibcKind::unknown:
+        text = "none that was recognised";
+        break;
+    case LibcKind::none:
+        text = "none: a Go program without C";
+        break;
+    case LibcKind::glibc:
+    case LibcKind::musl:
+        text = libc.kind == LibcKind::musl ? "musl" : "glibc";
         text += libc.version.empty() ? ", its file does not tell the version" : " " + libc.version;
+        break;
     }
     if (!libc.banner.empty()) {
         text += " (" + libc.banner + ")";
     }
-    return text + (libc.is_static ? ", in a static program" : "");
+    if (!libc.is_static) {
+        return text;
+    }
+    text += ", in a static program";
+    if (!libc.seen_in.empty()) {
+        text += (libc.kind == LibcKind::unknown ? ": " : ", seen in ") + libc.seen_in;
+    }
+    return text + describe_registration(libc);
 }
 
 Reason libc(const Findings& evidence) {
@@ -240,7 +266,8 @@ std::vector<Reason> reasons_of(const Findings& evidence, Registrant registrant) 
     }
     std::vector<Reason> reasons{kernel(evidence), registration(evidence), policy(evidence),
                                 auxv(evidence), libc(evidence)};
-    if (!evidence.libc || evidence.libc->kind != LibcKind::musl) {
+    if (!evidence.libc || evidence.libc->kind == LibcKind::glibc ||
+        evidence.libc->kind == LibcKind::unknown) {
         reasons.push_back(tunables(evidence));
     }
     reasons.push_back(registrant_reason(evidence, registrant));

@@ -36,6 +36,27 @@ TEST(Maps, ListsEachFileOnceByItsFirstMapping) {
     EXPECT_TRUE((*files)[1].deleted);
 }
 
+/// At a path there may have been several, and a file may be at several.
+TEST(Maps, TellsFilesApartByInodeAndPath) {
+    const auto files = parse_maps("1-2 r--p 0 fe:00 1 /a\n"
+                                  "2-3 r--p 0 fe:00 2 /a\n"
+                                  "3-4 r--p 0 fe:00 1 /b\n"
+                                  "4-5 r--p 0 fe:00 2 /a\n");
+    ASSERT_TRUE(files);
+    EXPECT_EQ(files->size(), 3U);
+}
+
+TEST(Maps, MayHaveAsManyFilesAsThereMayBeMappings) {
+    std::string text;
+    for (int i = 1; i <= 65530; ++i) {
+        text += std::to_string(i) + "000-" + std::to_string(i) + "800 r--p 0 fe:00 " +
+                std::to_string(i) + " /a\n";
+    }
+    const auto files = parse_maps(text);
+    ASSERT_TRUE(files);
+    EXPECT_EQ(files->size(), 65530U);
+}
+
 TEST(Maps, PutsNewlinesBackIntoPaths) {
     const auto files = parse_maps("1-2 r--p 0 fe:00 1 /a\\012b\\x\n");
     ASSERT_TRUE(files);
@@ -43,8 +64,10 @@ TEST(Maps, PutsNewlinesBackIntoPaths) {
 }
 
 TEST(Maps, RefusesWhatIsNoMapping) {
-    for (const char* text : {"nonsense\n", "2-1 r--p 0 fe:00 1 /a\n", "1-2 r--p z fe:00 1 /a\n",
-                             "1-2 r--p 0 fe:00\n", "\n"}) {
+    for (const char* text :
+         {"nonsense\n", "2-1 r--p 0 fe:00 1 /a\n", "1-1 r--p 0 fe:00 1 /a\n",
+          "z-2 r--p 0 fe:00 1 /a\n", "1-z r--p 0 fe:00 1 /a\n", "1-2 r--p 0 fe:00 z /a\n",
+          "1-2 r--p z fe:00 1 /a\n", "1-2 r--p 0 fe:00\n", "\n"}) {
         const auto files = parse_maps(text);
         ASSERT_FALSE(files) << text;
         EXPECT_EQ(files.error().code, EPROTO);
@@ -59,6 +82,11 @@ TEST(AuxiliaryVector, HasBothEntriesOfRseqInBothWidths) {
 
 TEST(AuxiliaryVector, MayLackThem) {
     EXPECT_EQ(parse_auxv(vector_of<std::uint64_t>({6, 4096, 0, 0})), Auxv());
+}
+
+TEST(AuxiliaryVector, HasNoEntriesOfLargeNumbers) {
+    EXPECT_TRUE(parse_auxv(vector_of<std::uint64_t>({1024, 1, 0, 0})));
+    EXPECT_FALSE(parse_auxv(vector_of<std::uint64_t>({1025, 1, 0, 0})));
 }
 
 TEST(AuxiliaryVector, HasToEnd) {
