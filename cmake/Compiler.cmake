@@ -14,6 +14,10 @@ if(RSEQ_SANITIZE)
     target_compile_options(rseq_flags INTERFACE
         -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(rseq_flags INTERFACE -fsanitize=address,undefined)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        # g++(1): the sanitizers bring warnings of this kind that are wrong; <regex> is full of them.
+        target_compile_options(rseq_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
+    endif()
 endif()
 
 # rseq_library(NAME SOURCES... [PUBLIC_LIBS ...] [PRIVATE_LIBS ...]): a static library `rseq_NAME`,
