@@ -99,10 +99,8 @@ Result<enforce::ChangeReport> apply_all(std::vector<std::string> files, bool dry
     return enforce::report_change(std::move(files), *applied);
 }
 
-/// An error of config/write.h, whose context says all for some of its codes.
 tl::unexpected<Error> whole(const Error& error) {
-    const bool is_whole = error.code == EINVAL || error.code == ENOENT || error.code == EEXIST;
-    return fail(error.code, is_whole ? error.context : error.message());
+    return fail(error.code, config::text_of(error));
 }
 
 std::uint64_t started_ns(const snapshot::Process& process) {

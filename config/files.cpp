@@ -99,6 +99,19 @@ std::string folder_for(const std::string& root, Lifetime lifetime, const std::st
     return path_in(root, folders.at(lifetime == Lifetime::permanent ? 0 : 1), name);
 }
 
+std::string file_name(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);
+}
+
+Result<void> check_not_hidden(const std::string& root, Lifetime lifetime, const std::string& folder,
+                              const std::string& name) {
+    const std::string hider = folder_for(root, Lifetime::permanent, folder) + "/" + name;
+    if (lifetime == Lifetime::runtime && ::access(hider.c_str(), F_OK) == 0) {
+        return fail(EEXIST, hider + " would hide what is set until the next boot");
+    }
+    return {};
+}
+
 Result<void> make_folder(const std::string& path) {
     std::error_code error;
     std::filesystem::create_directories(path, error);

@@ -31,6 +31,13 @@ enum class Lifetime { permanent, runtime };
                                      const std::string& name);
 Result<void> make_folder(const std::string& path);
 
+/// The part of a path behind the last slash.
+[[nodiscard]] std::string file_name(const std::string& path);
+
+/// Fails with EEXIST if a file in /etc would hide the one of that name that is to be written.
+Result<void> check_not_hidden(const std::string& root, Lifetime lifetime, const std::string& folder,
+                              const std::string& name);
+
 /// Reads one file after the other within the limits of load.h.
 class Reader {
 public:

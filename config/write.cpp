@@ -122,15 +122,12 @@ struct Change {
 Loaded<std::vector<policy::Rule>> rules_after(const std::string& root, const Change& change) {
     Diagnostics diagnostics;
     std::vector<std::string> paths = find_fragments(root, folder, diagnostics);
-    const auto name_of = [](const std::string& path) {
-        return path.substr(path.rfind('/') + 1);
-    };
-    const std::string name = name_of(change.path);
-    const auto before = [&](const std::string& path, const std::string& other) {
-        return name_of(path) < other;
+    const std::string name = file_name(change.path);
+    const auto before = [](const std::string& path, const std::string& other) {
+        return file_name(path) < other;
     };
     auto at = std::lower_bound(paths.begin(), paths.end(), name, before);
-    const bool is_there = at != paths.end() && name_of(*at) == name;
+    const bool is_there = at != paths.end() && file_name(*at) == name;
     if (change.text && is_there) {
         *at = change.path;
     } else if (change.text) {
@@ -217,14 +214,19 @@ UnitPolicy merge(UnitPolicy policy, const std::optional<policy::Rule>& earlier) 
 }
 
 Result<void> remove(const LockedFolder& locked, const std::string& path) {
-    const std::string name = path.substr(path.rfind('/') + 1);
-    if (::unlinkat(locked.fd(), name.c_str(), 0) != 0 || ::fsync(locked.fd()) != 0) {
+    if (::unlinkat(locked.fd(), file_name(path).c_str(), 0) != 0 || ::fsync(locked.fd()) != 0) {
         return fail_errno("cannot remove " + path);
     }
     return {};
 }
 
 } // namespace
+
+std::string text_of(const Error& error) {
+    const bool says_all = error.code == EINVAL || error.code == ENOENT || error.code == EEXIST ||
+                          error.code == ENODEV;
+    return says_all ? error.context : error.message();
+}
 
 std::string policy_file_name(const std::string& unit) {
     return "60-" + escaped(with_suffix(unit)) + ".yaml";
@@ -271,9 +273,8 @@ Result<std::string> set_policy(const std::string& root, const std::string& unit,
     const std::string name = policy_file_name(unit);
     const std::string where = folder_for(root, lifetime, folder);
     const std::string path = where + "/" + name;
-    if (const std::string hider = folder_for(root, Lifetime::permanent, folder) + "/" + name;
-        lifetime == Lifetime::runtime && ::access(hider.c_str(), F_OK) == 0) {
-        return fail(EEXIST, hider + " would hide what is set until the next boot");
+    if (auto shown = check_not_hidden(root, lifetime, folder, name); !shown) {
+        return tl::unexpected<Error>(std::move(shown.error()));
     }
     if (auto made = make_folder(where); !made) {
         return tl::unexpected<Error>(std::move(made.error()));

@@ -14,6 +14,10 @@
 
 namespace rseq::config {
 
+/// What to tell people of an error of the functions here. The context says all for the codes that
+/// they name, and does not repeat in words what the code says.
+[[nodiscard]] std::string text_of(const Error& error);
+
 /// What is to be set for a unit; what is absent stays as an earlier call set it.
 struct UnitPolicy {
     std::optional<PolicyMode> mode = std::nullopt;

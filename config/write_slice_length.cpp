@@ -29,17 +29,13 @@ std::string text_for(std::uint32_t length_ns) {
            std::to_string(length_ns) + "\n";
 }
 
-std::string name_of(const std::string& path) {
-    return path.substr(path.rfind('/') + 1);
-}
-
 /// Fails with EEXIST if a file after ours, other than one that goes, sets the length.
 Result<void> check_later(const std::string& root, const std::string& name,
                          const std::string& goes) {
     Diagnostics diagnostics;
     Reader reader(diagnostics);
     for (const std::string& path : find_fragments(root, folder, diagnostics)) {
-        if (name_of(path) <= name || path == goes) {
+        if (file_name(path) <= name || path == goes) {
             continue;
         }
         const auto text = reader.read(path);
@@ -91,9 +87,8 @@ Result<std::string> try_set(const std::string& root, std::uint32_t length_ns, Li
     const std::string path = where + "/" + name;
     const std::string runtime_path =
         folder_for(root, Lifetime::runtime, folder) + "/" + runtime_name;
-    const std::string hider = folder_for(root, Lifetime::permanent, folder) + "/" + name;
-    if (hider != path && ::access(hider.c_str(), F_OK) == 0) {
-        return fail(EEXIST, hider + " would hide what is set until the next boot");
+    if (auto shown = check_not_hidden(root, lifetime, folder, name); !shown) {
+        return tl::unexpected<Error>(std::move(shown.error()));
     }
     if (const auto loaded = load(root); !loaded) {
         return fail(EINVAL, "not set, because there are errors in the configuration:\n" +
@@ -121,12 +116,7 @@ Result<std::string> try_set(const std::string& root, std::uint32_t length_ns, Li
 Result<std::string> set_slice_length(const std::string& root, std::uint32_t length_ns,
                                      Lifetime lifetime, const std::string& kernel_file) {
     auto done = try_set(root, length_ns, lifetime, kernel_file);
-    if (done) {
-        return done;
-    }
-    const int code = done.error().code;
-    const bool says_all = code == EINVAL || code == EEXIST || code == ENODEV;
-    return fail(code, says_all ? done.error().context : done.error().message());
+    return done ? std::move(done) : fail(done.error().code, text_of(done.error()));
 }
 
 } // namespace rseq::config

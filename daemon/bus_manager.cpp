@@ -4,6 +4,7 @@
 #include "core/escape.h"
 #include "core/slice_length.h"
 #include "daemon/bus_names.h"
+#include "daemon/bus_policies.h"
 #include "daemon/bus_values.h"
 
 #include <algorithm>
@@ -222,21 +223,16 @@ int BusManager::set_slice_length(sd_bus_message* call, sd_bus_error* error) {
         return invalid(error, "A slice is 5000 to 50000 nanoseconds long");
     }
     const auto lifetime = runtime != 0 ? config::Lifetime::runtime : config::Lifetime::permanent;
-    return change(
-        call, action_set_slice_length, [this, length_ns, lifetime](sd_bus_message* allowed) {
-            const auto file = hooks_.set_slice_length(length_ns, lifetime);
-            if (file) {
-                return ::sd_bus_reply_method_return(allowed, "s", file->c_str());
-            }
-            const Error& failed = file.error();
-            const std::string text = replace_invalid_utf8(failed.context);
-            return ::sd_bus_reply_method_errorf(allowed,
-                                                failed.code == EINVAL   ? error_bad_configuration
-                                                : failed.code == EEXIST ? error_policy_conflict
-                                                : failed.code == ENODEV ? SD_BUS_ERROR_NOT_SUPPORTED
-                                                                        : SD_BUS_ERROR_FAILED,
-                                                "%s", text.c_str());
-        });
+    return change(call, action_set_slice_length,
+                  [this, length_ns, lifetime](sd_bus_message* allowed) {
+                      const auto file = hooks_.set_slice_length(length_ns, lifetime);
+                      if (file) {
+                          return ::sd_bus_reply_method_return(allowed, "s", file->c_str());
+                      }
+                      const std::string text = replace_invalid_utf8(file.error().context);
+                      return ::sd_bus_reply_method_errorf(allowed, error_name_of(file.error().code),
+                                                          "%s", text.c_str());
+                  });
 }
 
 } // namespace rseq::daemon

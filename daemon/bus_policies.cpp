@@ -2,10 +2,12 @@
 #include "daemon/bus_policies.h"
 
 #include "core/escape.h"
+#include "daemon/bus_names.h"
 #include "daemon/clock.h"
 #include "daemon/enforcer.h"
 #include "enforce/report.h"
 
+#include <cerrno>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -235,6 +237,21 @@ void write_change(BusWriter& out, const PolicyChange& change) {
     });
     out.entry("notes", "a" RSEQ_DBUS_NOTE, [&] { write_notes(out, report.notes); });
     out.close();
+}
+
+const char* error_name_of(int code) {
+    switch (code) {
+    case EINVAL:
+        return error_bad_configuration;
+    case ENOENT:
+        return error_no_such_policy;
+    case EEXIST:
+        return error_policy_conflict;
+    case ENODEV:
+        return SD_BUS_ERROR_NOT_SUPPORTED;
+    default:
+        return SD_BUS_ERROR_FAILED;
+    }
 }
 
 } // namespace rseq::daemon

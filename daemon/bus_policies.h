@@ -23,4 +23,7 @@ void write_policy(BusWriter& out, const State& state, const std::string& target)
 /// What a change of policies has led to.
 void write_change(BusWriter& out, const PolicyChange& change);
 
+/// The error to answer with, by the code of what has kept a change from being made.
+[[nodiscard]] const char* error_name_of(int code);
+
 } // namespace rseq::daemon

@@ -19,14 +19,9 @@ namespace {
 /// Answers with what came of a change. The caller may be gone by then, and the connection too.
 int answer(sd_bus_message* call, const Result<PolicyChange>& change) {
     if (!change) {
-        const Error& error = change.error();
-        const char* const name = error.code == EINVAL   ? error_bad_configuration
-                                 : error.code == ENOENT ? error_no_such_policy
-                                 : error.code == EEXIST ? error_policy_conflict
-                                                        : SD_BUS_ERROR_FAILED;
-        const bool is_ours = error.code == EINVAL || error.code == ENOENT || error.code == EEXIST;
-        const std::string text = replace_invalid_utf8(is_ours ? error.context : error.message());
-        return ::sd_bus_reply_method_errorf(call, name, "%s", text.c_str());
+        const std::string text = replace_invalid_utf8(config::text_of(change.error()));
+        return ::sd_bus_reply_method_errorf(call, error_name_of(change.error().code), "%s",
+                                            text.c_str());
     }
     sd_bus_message* message = nullptr;
     if (const int result = ::sd_bus_message_new_method_return(call, &message); result < 0) {

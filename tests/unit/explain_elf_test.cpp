@@ -21,13 +21,11 @@ using namespace std::string_literals;
 using rseq::test::header_of;
 using rseq::test::MadeElf;
 using rseq::test::TmpTree;
+using rseq::test::tunables;
 using rseq::test::with_header;
 
 namespace {
 
-const std::string tunables = "\0GLIBC_TUNABLES\0"
-                             "\0glibc.malloc.top_pad\0\0\0glibc.malloc.mmap_threshold\0"
-                             "\0glibc.malloc.arena_max\0\0glibc.pthread.rseq\0"s;
 constexpr std::string_view go = "\xff Go buildinf:";
 
 Result<ElfFacts> read_path(const std::string& path) {

@@ -17,12 +17,9 @@ using namespace rseq::explain;
 using namespace std::string_literals;
 using rseq::test::MadeElf;
 using rseq::test::TmpTree;
+using rseq::test::tunables;
 
 namespace {
-
-const std::string tunables = "\0GLIBC_TUNABLES\0"
-                             "\0glibc.malloc.top_pad\0\0\0glibc.malloc.mmap_threshold\0"
-                             "\0glibc.malloc.arena_max\0\0glibc.pthread.rseq\0"s;
 
 std::string elf_with(const std::string& text, bool dynamic = false) {
     MadeElf elf;

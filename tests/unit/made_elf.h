@@ -11,6 +11,14 @@
 
 namespace rseq::test {
 
+/// The texts that a static glibc with the registration has.
+inline const std::string tunables = [] {
+    using namespace std::string_literals;
+    return "\0GLIBC_TUNABLES\0"
+           "\0glibc.malloc.top_pad\0\0\0glibc.malloc.mmap_threshold\0"
+           "\0glibc.malloc.arena_max\0\0glibc.pthread.rseq\0"s;
+}();
+
 struct Wide {
     static constexpr unsigned char elf_class = ELFCLASS64;
     using Header = Elf64_Ehdr;
