@@ -15,8 +15,12 @@ namespace rseq::daemon {
 namespace {
 
 constexpr std::uint64_t refusal_told_every_usec = 60'000'000;
-/// Calls that are served before others than callers have their turn.
-constexpr int served_at_once = 16;
+/// How long calls are served, beyond the first one, before others than callers have their turn.
+constexpr std::uint64_t turn_usec = 2000;
+/// Before a call of somebody with so much to read is served, so many messages are taken from the
+/// bus: those with less to read may be behind them.
+constexpr std::size_t much_bytes = std::size_t{64} << 10U;
+constexpr int taken_first = 64;
 
 /// What a call costs besides the reply that is counted when it is sent: its own handling, and the
 /// replies that sd-bus makes by itself.
@@ -52,6 +56,12 @@ std::uint64_t now_usec() {
     ::clock_gettime(CLOCK_MONOTONIC, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000U +
            static_cast<std::uint64_t>(now.tv_nsec) / 1000U;
+}
+
+void set_enabled(const EventSource& source, int enabled) {
+    if (source != nullptr) {
+        ::sd_event_source_set_enabled(source.get(), enabled);
+    }
 }
 
 int reply_limit(sd_bus_message* call) {
@@ -153,7 +163,7 @@ int Callers::on_uid(sd_bus_message* reply, void* userdata, sd_bus_error* /*error
             self.unread_.set_user(caller, uid);
         }
         self.set_turn(caller);
-        self.serve_in_turn();
+        self.schedule();
     }
     return 0;
 }
@@ -161,7 +171,7 @@ int Callers::on_uid(sd_bus_message* reply, void* userdata, sd_bus_error* /*error
 void Callers::on_read(Caller& caller) {
     hooks_.has_read(caller);
     set_turn(caller);
-    serve_in_turn();
+    schedule();
 }
 
 bool Callers::admit(sd_bus_message* call) {
@@ -216,7 +226,7 @@ int Callers::enqueue(sd_bus_message* call, bool needs_user, Serve serve) {
     caller->waiting_.push_back({keep(call), needs_user, std::move(serve)});
     ++waiting_;
     set_turn(*caller);
-    serve_in_turn();
+    schedule();
     return 1;
 }
 
@@ -227,11 +237,27 @@ void Callers::set_turn(Caller& caller) {
     }
 }
 
+std::vector<Caller*>::iterator Callers::next_in_turn() {
+    return std::min_element(turn_.begin(), turn_.end(),
+                            [](auto* one, auto* other) { return one->unread() < other->unread(); });
+}
+
+void Callers::take_first() {
+    for (int i = 0; i < taken_first; ++i) {
+        if (unsent() == 0 && (turn_.empty() || (*next_in_turn())->unread() < much_bytes)) {
+            return;
+        }
+        if (::sd_bus_process(bus_, nullptr) <= 0) {
+            return; // there is nothing, or an error, which the loop meets too
+        }
+    }
+}
+
 void Callers::serve_in_turn() {
-    for (int i = 0; i < served_at_once && !turn_.empty() && unsent() == 0; ++i) {
-        const auto least = std::min_element(turn_.begin(), turn_.end(), [](auto* one, auto* other) {
-            return one->unread() < other->unread();
-        });
+    take_first();
+    const std::uint64_t end = now_usec() + turn_usec;
+    while (!turn_.empty() && unsent() == 0) {
+        const auto least = next_in_turn();
         Caller& caller = **least;
         turn_.erase(least);
         caller.in_turn_ = false;
@@ -244,6 +270,9 @@ void Callers::serve_in_turn() {
         }
         serve_next(caller);
         set_turn(caller);
+        if (now_usec() >= end) {
+            break;
+        }
     }
     schedule();
 }
@@ -267,25 +296,32 @@ void Callers::serve_next(Caller& caller) {
 }
 
 void Callers::schedule() {
-    const auto set = [this](EventSource& source, auto make, int enabled) {
-        if (source == nullptr && enabled != SD_EVENT_OFF) {
-            sd_event_source* added = nullptr;
-            if (make(loop_, &added, on_turn, this) < 0) {
-                return;
-            }
-            source.reset(added);
-        }
-        if (source != nullptr) {
-            ::sd_event_source_set_enabled(source.get(), enabled);
-        }
-    };
     const bool waits = !turn_.empty();
     const bool blocked = waits && unsent() > 0;
-    set(next_turn_, ::sd_event_add_defer, waits && !blocked ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
-    set(after_something_, ::sd_event_add_post, blocked ? SD_EVENT_ON : SD_EVENT_OFF);
+    const bool next = waits && !blocked;
+    if (next && next_turn_ == nullptr) {
+        // Not a deferred source: one that asks for itself again stays before all others.
+        sd_event_source* added = nullptr;
+        if (::sd_event_add_time(loop_, &added, CLOCK_MONOTONIC, 0, 1, on_turn, this) >= 0) {
+            next_turn_.reset(added);
+        }
+    }
+    if (blocked && after_something_ == nullptr) {
+        sd_event_source* added = nullptr;
+        if (::sd_event_add_post(loop_, &added, on_something, this) >= 0) {
+            after_something_.reset(added);
+        }
+    }
+    set_enabled(next_turn_, next ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+    set_enabled(after_something_, blocked ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
-int Callers::on_turn(sd_event_source* /*source*/, void* self) noexcept {
+int Callers::on_turn(sd_event_source* /*source*/, std::uint64_t /*usec*/, void* self) noexcept {
+    static_cast<Callers*>(self)->serve_in_turn();
+    return 0;
+}
+
+int Callers::on_something(sd_event_source* /*source*/, void* self) noexcept {
     static_cast<Callers*>(self)->serve_in_turn();
     return 0;
 }

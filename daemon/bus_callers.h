@@ -52,8 +52,9 @@ private:
 ///
 /// All that is sent goes through one socket, which the bus empties at its leisure. So that nobody
 /// has to wait behind all that somebody else asks for, a call is served only when what was sent
-/// before is on its way, and the next one is that of the caller with the least to read. Who has too
-/// much waiting, or has not read what he got, is refused, and then ignored.
+/// before is on its way, and the next one is that of the caller with the least to read, among those
+/// at hand and some that the bus has. Who has too much waiting, or has not read what he got, is
+/// refused, and then ignored.
 class Callers {
 public:
     using Serve = std::function<int(sd_bus_message*, Caller&)>;
@@ -111,7 +112,8 @@ public:
 private:
     int on_gone(sd_bus_message* signal, sd_bus_error*);
     static int on_uid(sd_bus_message* reply, void* userdata, sd_bus_error*) noexcept;
-    static int on_turn(sd_event_source*, void* self) noexcept;
+    static int on_turn(sd_event_source*, std::uint64_t usec, void* self) noexcept;
+    static int on_something(sd_event_source*, void* self) noexcept;
 
     void on_read(Caller& caller);
     Caller* find(const char* name);
@@ -121,7 +123,10 @@ private:
     int enqueue(sd_bus_message* call, bool needs_user, Serve serve);
     void refuse(sd_bus_message* call, Caller& caller);
     void set_turn(Caller& caller);
+    std::vector<Caller*>::iterator next_in_turn();
+    /// From the event loop alone, since it takes messages from the bus.
     void serve_in_turn();
+    void take_first();
     void serve_next(Caller& caller);
     void schedule();
     [[nodiscard]] bool is_below(const Caller& caller, std::size_t times) const {
