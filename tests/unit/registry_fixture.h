@@ -34,6 +34,9 @@ class RegistryTest : public testing::Test {
 protected:
     static constexpr std::uint64_t tick_ns = 10'000'000;
     static constexpr std::uint64_t step_ns = 1'000'000;
+    static constexpr std::uint64_t a_while = 100'000'000; ///< as a long scan takes
+    static constexpr Policy legacy{PolicyMode::legacy, PolicySlice::deny};
+    static constexpr std::optional<Mode> absent = std::nullopt; ///< of what is not known at all
 
     /// A change that can be looked at when the registry has changed again.
     struct Told {

@@ -93,6 +93,7 @@ private:
     void kill_others(const Thread& thread);
     void move_process();
     std::optional<pid_t> free_number();
+    std::string some_cgroup();
     bool others_are_gone(pid_t tid);
     void take_number_of_group(pid_t tid);
     [[nodiscard]] Policy policy_of(const std::string& cgroup) const;

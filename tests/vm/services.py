@@ -26,7 +26,8 @@ def run_services(script, kernel=None, timeout=900, variables=(), options=()):
                                    encoding="utf-8")
         run = subprocess.run(
             [HERE / "run-systemd", *chosen, *options, "--userland", "--timeout", str(timeout),
-             "--add", work / "policy", "--add", work / "policy-glibc", "--script", work / script],
+             "--add", work / "policy", "--add", work / "policy-glibc", "--add", HERE / "services.sh",
+             "--script", work / script],
             stdout=subprocess.PIPE, text=True, errors="replace", check=False)
     if run.returncode == 77:
         print("SKIPPED: an image can be made only by root")
