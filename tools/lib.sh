@@ -64,3 +64,15 @@ prune() {
         rm -rf "$old.old" "$old.lock"
     done < <(find "$dir" -mindepth 1 -maxdepth 1 -type d -mtime "+$((days - 1))" -print0)
 }
+
+# What the .deb files depend on and is none of them: first alternatives, one a line.
+foreign_dependencies() {
+    local deb own=() name
+    mapfile -t own < <(for deb in "$@"; do dpkg-deb -f "$deb" Package; done)
+    for deb; do
+        # shellcheck disable=SC2016 # for dpkg-deb
+        dpkg-deb --showformat='${Pre-Depends}, ${Depends}\n' -W "$deb"
+    done | tr ',' '\n' | sed -E 's/^ +//; s/[ :|(].*//' | sort -u | while read -r name; do
+        [[ -z $name || " ${own[*]} " == *" $name "* ]] || echo "$name"
+    done
+}

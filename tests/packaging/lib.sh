@@ -7,23 +7,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=../../tools/lib.sh
 . "$here/../../tools/lib.sh"
 
-# The packages of a suite, with the test kernels if it is trixie: one build serves all tests. $2: the revision.
+# The packages of a suite, with the test kernels if it is trixie: one build serves all tests of packages. $2: the
+# revision.
 build_packages() {
     local flavours=()
     [[ $1 != trixie ]] || flavours=(--flavour vm-amd64 --flavour tiny-amd64)
     "$top/packaging/build" --suite "$1" --revision "$2" "${flavours[@]}"
-}
-
-# What the .deb files depend on and is none of them: first alternatives, one a line.
-foreign_dependencies() {
-    local deb own=() name
-    mapfile -t own < <(for deb in "$@"; do dpkg-deb -f "$deb" Package; done)
-    for deb; do
-        # shellcheck disable=SC2016 # for dpkg-deb
-        dpkg-deb --showformat='${Pre-Depends}, ${Depends}\n' -W "$deb"
-    done | tr ',' '\n' | sed -E 's/^ +//; s/[ :|(].*//' | sort -u | while read -r name; do
-        [[ -z $name || " ${own[*]} " == *" $name "* ]] || echo "$name"
-    done
 }
 
 # A repository with the packages of each folder, signed with a key of its own, below $1; machines find it at
