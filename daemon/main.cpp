@@ -5,6 +5,7 @@
 #include "daemon/release.h"
 
 #include <CLI/CLI.hpp>
+#include <malloc.h>
 
 #include <exception>
 #include <iostream>
@@ -92,6 +93,9 @@ Exit run(int argc, char** argv) {
 } // namespace rseq::daemon
 
 int main(int argc, char** argv) {
+    // Long replies and lists of processes go back to the system as soon as they are freed.
+    ::mallopt(M_MMAP_THRESHOLD, 32 * 1024);
+    ::mallopt(M_TOP_PAD, 16 * 1024);
     try {
         return static_cast<int>(rseq::daemon::run(argc, argv));
     } catch (const std::exception& error) { // out of memory, or a bug
