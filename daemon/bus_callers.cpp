@@ -58,12 +58,6 @@ std::uint64_t now_usec() {
            static_cast<std::uint64_t>(now.tv_nsec) / 1000U;
 }
 
-void set_enabled(const EventSource& source, int enabled) {
-    if (source != nullptr) {
-        ::sd_event_source_set_enabled(source.get(), enabled);
-    }
-}
-
 int reply_limit(sd_bus_message* call) {
     return ::sd_bus_reply_method_errorf(
         call, SD_BUS_ERROR_LIMITS_EXCEEDED,
@@ -296,24 +290,29 @@ void Callers::serve_next(Caller& caller) {
 }
 
 void Callers::schedule() {
+    const auto set = [](EventSource& source, auto make, int enabled) {
+        if (source == nullptr && enabled != SD_EVENT_OFF) {
+            sd_event_source* added = nullptr;
+            if (make(&added) < 0) {
+                return;
+            }
+            source.reset(added);
+        }
+        if (source != nullptr) {
+            ::sd_event_source_set_enabled(source.get(), enabled);
+        }
+    };
+    // Not a deferred source: one that asks for itself again stays before all others.
+    const auto make_turn = [this](sd_event_source** added) {
+        return ::sd_event_add_time(loop_, added, CLOCK_MONOTONIC, 0, 1, on_turn, this);
+    };
+    const auto make_post = [this](sd_event_source** added) {
+        return ::sd_event_add_post(loop_, added, on_something, this);
+    };
     const bool waits = !turn_.empty();
     const bool blocked = waits && unsent() > 0;
-    const bool next = waits && !blocked;
-    if (next && next_turn_ == nullptr) {
-        // Not a deferred source: one that asks for itself again stays before all others.
-        sd_event_source* added = nullptr;
-        if (::sd_event_add_time(loop_, &added, CLOCK_MONOTONIC, 0, 1, on_turn, this) >= 0) {
-            next_turn_.reset(added);
-        }
-    }
-    if (blocked && after_something_ == nullptr) {
-        sd_event_source* added = nullptr;
-        if (::sd_event_add_post(loop_, &added, on_something, this) >= 0) {
-            after_something_.reset(added);
-        }
-    }
-    set_enabled(next_turn_, next ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
-    set_enabled(after_something_, blocked ? SD_EVENT_ON : SD_EVENT_OFF);
+    set(next_turn_, make_turn, waits && !blocked ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+    set(after_something_, make_post, blocked ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
 int Callers::on_turn(sd_event_source* /*source*/, std::uint64_t /*usec*/, void* self) noexcept {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/bus_manager.h"
 
-#include "core/escape.h"
 #include "core/slice_length.h"
 #include "daemon/bus_names.h"
 #include "daemon/bus_policies.h"
@@ -226,12 +225,8 @@ int BusManager::set_slice_length(sd_bus_message* call, sd_bus_error* error) {
     return change(call, action_set_slice_length,
                   [this, length_ns, lifetime](sd_bus_message* allowed) {
                       const auto file = hooks_.set_slice_length(length_ns, lifetime);
-                      if (file) {
-                          return ::sd_bus_reply_method_return(allowed, "s", file->c_str());
-                      }
-                      const std::string text = replace_invalid_utf8(file.error().context);
-                      return ::sd_bus_reply_method_errorf(allowed, error_name_of(file.error().code),
-                                                          "%s", text.c_str());
+                      return file ? ::sd_bus_reply_method_return(allowed, "s", file->c_str())
+                                  : reply_failure(allowed, file.error().code, file.error().context);
                   });
 }
 

@@ -9,7 +9,6 @@
 
 #include <cerrno>
 #include <map>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -171,6 +170,22 @@ enforce::TargetReport report(const std::string& target, const State& state) {
                                    enforcer.last(), realtime_offset_usec()});
 }
 
+/// By the code of what has kept a change from being made.
+const char* error_name_of(int code) {
+    switch (code) {
+    case EINVAL:
+        return error_bad_configuration;
+    case ENOENT:
+        return error_no_such_policy;
+    case EEXIST:
+        return error_policy_conflict;
+    case ENODEV:
+        return SD_BUS_ERROR_NOT_SUPPORTED;
+    default:
+        return SD_BUS_ERROR_FAILED;
+    }
+}
+
 } // namespace
 
 void write_policies(BusWriter& out, const State& state) {
@@ -239,19 +254,9 @@ void write_change(BusWriter& out, const PolicyChange& change) {
     out.close();
 }
 
-const char* error_name_of(int code) {
-    switch (code) {
-    case EINVAL:
-        return error_bad_configuration;
-    case ENOENT:
-        return error_no_such_policy;
-    case EEXIST:
-        return error_policy_conflict;
-    case ENODEV:
-        return SD_BUS_ERROR_NOT_SUPPORTED;
-    default:
-        return SD_BUS_ERROR_FAILED;
-    }
+int reply_failure(sd_bus_message* call, int code, std::string_view text) {
+    return ::sd_bus_reply_method_errorf(call, error_name_of(code), "%s",
+                                        replace_invalid_utf8(text).c_str());
 }
 
 } // namespace rseq::daemon

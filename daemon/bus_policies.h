@@ -6,6 +6,7 @@
 #include "daemon/state.h"
 
 #include <string>
+#include <string_view>
 
 /// How policies are written on the bus. The signatures are those of docs/DBUS.md.
 namespace rseq::daemon {
@@ -23,7 +24,8 @@ void write_policy(BusWriter& out, const State& state, const std::string& target)
 /// What a change of policies has led to.
 void write_change(BusWriter& out, const PolicyChange& change);
 
-/// The error to answer with, by the code of what has kept a change from being made.
-[[nodiscard]] const char* error_name_of(int code);
+/// Answers with the error of that code, which has kept a change from being made. Returns what
+/// sd_bus_reply_method_errorf() returns.
+int reply_failure(sd_bus_message* call, int code, std::string_view text);
 
 } // namespace rseq::daemon

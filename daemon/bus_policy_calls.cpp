@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The methods that are about policies.
-#include "core/escape.h"
 #include "daemon/bus_manager.h"
 #include "daemon/bus_names.h"
 #include "daemon/bus_policies.h"
 
 #include <array>
-#include <cerrno>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -19,9 +17,7 @@ namespace {
 /// Answers with what came of a change. The caller may be gone by then, and the connection too.
 int answer(sd_bus_message* call, const Result<PolicyChange>& change) {
     if (!change) {
-        const std::string text = replace_invalid_utf8(config::text_of(change.error()));
-        return ::sd_bus_reply_method_errorf(call, error_name_of(change.error().code), "%s",
-                                            text.c_str());
+        return reply_failure(call, change.error().code, config::text_of(change.error()));
     }
     sd_bus_message* message = nullptr;
     if (const int result = ::sd_bus_message_new_method_return(call, &message); result < 0) {

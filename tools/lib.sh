@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2034
 #
-# Shared by the scripts that build kernels and run machines: complaints, and the cache.
+# Shared by the scripts that build kernels and run machines: complaints, the cache, and what packages depend on.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/rseq-compat
