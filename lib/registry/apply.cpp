@@ -11,13 +11,6 @@
 
 namespace rseq::registry {
 
-namespace {
-
-// Not in the headers of older systems: clone3(2).
-constexpr std::uint64_t clone_into_cgroup = 0x200000000;
-
-} // namespace
-
 Changes Registry::apply(const Event& event) {
     start_changes();
     std::visit([&](const auto& payload) { on(event, payload); }, event.payload);
@@ -110,7 +103,7 @@ void Registry::start_process(const Event& event, const event::ThreadStarted& sta
             process->exe = from->exe;
             process->executed_ns = from->executed_ns;
             process->moved_since_exec = from->moved_since_exec;
-            if ((started.clone_flags & clone_into_cgroup) == 0) {
+            if ((started.clone_flags & CLONE_INTO_CGROUP) == 0) {
                 process->cgroup = from->cgroup;
             } else {
                 process->moved_since_exec = true;

@@ -16,8 +16,6 @@ using namespace rseq::registry;
 
 namespace {
 
-constexpr std::uint64_t clone_into_cgroup = 0x200000000;
-
 class Input {
 public:
     Input(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) {}
@@ -52,7 +50,7 @@ event::Payload payload_of(Input& input) {
     case 0: {
         std::uint64_t flags = input.flag() ? CLONE_VM : 0U;
         flags |= input.flag() ? CLONE_THREAD : 0U;
-        flags |= input.flag() ? clone_into_cgroup : 0U;
+        flags |= input.flag() ? CLONE_INTO_CGROUP : 0U;
         return event::ThreadStarted{input.some_number(), flags, input.text()};
     }
     case 1:

@@ -10,12 +10,6 @@
 
 namespace rseq::registry {
 
-namespace {
-
-constexpr std::uint64_t clone_into_cgroup = 0x200000000;
-
-} // namespace
-
 void SimulatedKernel::start_call(Thread& thread) {
     const std::size_t which = below(100);
     if (thread.tid == 1) {
@@ -60,7 +54,7 @@ void SimulatedKernel::call_clone(Thread& thread) {
         flags = CLONE_VM | CLONE_VFORK;
     }
     if ((flags & CLONE_THREAD) == 0 && traits_.abi && chance(10)) {
-        flags |= clone_into_cgroup;
+        flags |= CLONE_INTO_CGROUP;
     }
     thread.steps.push_back([child = *number, flags](SimulatedKernel& k, pid_t tid) {
         const Thread& self = k.threads_.at(tid);
@@ -87,7 +81,7 @@ void SimulatedKernel::call_clone(Thread& thread) {
             process.live = 1;
             process.start_ns = k.now_;
             process.incarnation = k.incarnations_;
-            if ((flags & clone_into_cgroup) != 0) {
+            if ((flags & CLONE_INTO_CGROUP) != 0) {
                 process.cgroup = k.some_cgroup();
             }
             made.tgid = child;

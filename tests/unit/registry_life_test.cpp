@@ -2,6 +2,8 @@
 // What the events from the start to the end of a thread or process mean.
 #include "unit/registry_fixture.h"
 
+#include <linux/sched.h>
+
 using namespace rseq;
 using namespace rseq::registry;
 
@@ -10,8 +12,6 @@ namespace {
 using RegistryStart = RegistryTest;
 using RegistryExec = RegistryTest;
 using RegistryExit = RegistryTest;
-
-constexpr std::uint64_t clone_into_cgroup = 0x200000000;
 
 } // namespace
 
@@ -78,7 +78,7 @@ TEST_F(RegistryStart, PolicyProgramAndCgroupAreInherited) {
 
 TEST_F(RegistryStart, TheCgroupOfAProcessThatIsClonedIntoOneIsNotKnown) {
     scan({seen(10, {Mode::v2})});
-    start(10, 20, clone_into_cgroup);
+    start(10, 20, CLONE_INTO_CGROUP);
     EXPECT_EQ(registry->find(20)->cgroup, nullptr);
     EXPECT_EQ(registry->find(20)->unit().name, "");
     EXPECT_EQ(unsettled().second, Pids{20});
