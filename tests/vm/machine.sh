@@ -36,11 +36,17 @@ set_up() {
         -kernel "$kernel" "${machine[@]}" -append "console=ttyS0 panic=-1 audit=0 lpj=4000000 no_timer_check $1")
 }
 
-# Waits until no other machine runs; held until this script ends, or lets go.
+# Waits until fewer machines run than there are processors; the turn is held until this script ends, or lets go.
 wait_for_turn() {
+    local turn
     mkdir -p "$cache"
-    exec 7>"$cache/vm.lock"
-    flock 7
+    while :; do
+        for ((turn = 1; turn <= $(nproc); turn++)); do
+            exec 7>"$cache/vm.$turn.lock"
+            ! flock --nonblock 7 || return 0
+        done
+        sleep 1
+    done
 }
 
 # The machine with its console on this terminal.
