@@ -35,14 +35,14 @@ Exit run(const BenchOptions& options) {
 
 } // namespace
 
-Verb add_bench(CLI::App& program) {
+Verb add_bench(Parser program) {
     auto options = std::make_shared<BenchOptions>();
-    CLI::App* verb =
-        program.add_subcommand("bench", "Measure what registrations of each mode cost here");
-    verb->add_option("--rounds", options->rounds, "How many rounds, 15 unless told")
-        ->option_text("N")
-        ->check(CLI::Range(3U, 1000U));
-    add_output_options(*verb, options->output);
+    const Parser verb =
+        program.add_verb("bench", "Measure what registrations of each mode cost here");
+    verb.add_option("--rounds", options->rounds, "How many rounds, 15 unless told")
+        .text("N")
+        .range(3U, 1000U);
+    add_output_options(verb, options->output);
     return {verb, [options] {
                 return run(*options);
             }};

@@ -146,12 +146,12 @@ Exit run_doctor(const OutputOptions& output) {
 
 } // namespace
 
-Verb add_doctor(CLI::App& program) {
+Verb add_doctor(Parser program) {
     auto output = std::make_shared<OutputOptions>();
-    CLI::App* verb = program.add_subcommand(
+    const Parser verb = program.add_verb(
         "doctor", "Show what is missing on this machine: exit 0 if nothing, 1 for warnings, 2 for "
                   "errors");
-    add_output_options(*verb, *output);
+    add_output_options(verb, *output);
     return {verb, [output] {
                 return run_doctor(*output);
             }};

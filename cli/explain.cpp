@@ -118,14 +118,14 @@ Exit run_explain(const ExplainOptions& options) {
 
 } // namespace
 
-Verb add_explain(CLI::App& program) {
+Verb add_explain(Parser program) {
     auto options = std::make_shared<ExplainOptions>();
-    CLI::App* verb = program.add_subcommand(
-        "explain", "Say why a process is in its mode, and what would change it");
-    verb->add_option("PID", options->pid, "The process")->option_text("PID")->required();
-    verb->add_flag("--probe", options->probe,
-                   "Ask every thread with ptrace, which stops it for microseconds");
-    add_output_options(*verb, options->output);
+    const Parser verb =
+        program.add_verb("explain", "Say why a process is in its mode, and what would change it");
+    verb.add_option("PID", options->pid, "The process").text("PID").required();
+    verb.add_flag("--probe", options->probe,
+                  "Ask every thread with ptrace, which stops it for microseconds");
+    add_output_options(verb, options->output);
     return {verb, [options] {
                 return run_explain(*options);
             }};

@@ -122,21 +122,18 @@ Exit run_export(const ExportOptions& options) {
 
 } // namespace
 
-Verb add_export(CLI::App& program) {
+Verb add_export(Parser program) {
     auto options = std::make_shared<ExportOptions>();
-    CLI::App* verb = program.add_subcommand("export", "Print numbers for monitoring systems");
-    verb->add_option("--format", options->format, "What to print: prometheus or json")
-        ->option_text("FORMAT")
-        ->required()
-        ->check(CLI::Validator(
-            [](const std::string& word) {
-                return word == "prometheus" || word == "json"
-                           ? std::string()
-                           : "'" + word + "' is none of prometheus, json";
-            },
-            ""));
-    verb->add_option("--output", options->output, "Replace this file, as a whole")
-        ->option_text("FILE");
+    const Parser verb = program.add_verb("export", "Print numbers for monitoring systems");
+    verb.add_option("--format", options->format, "What to print: prometheus or json")
+        .text("FORMAT")
+        .required()
+        .check([](const std::string& word) {
+            return word == "prometheus" || word == "json"
+                       ? std::string()
+                       : "'" + word + "' is none of prometheus, json";
+        });
+    verb.add_option("--output", options->output, "Replace this file, as a whole").text("FILE");
     return {verb, [options] {
                 return run_export(*options);
             }};

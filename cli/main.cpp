@@ -2,6 +2,8 @@
 #include "cli/output.h"
 #include "cli/verb.h"
 
+#include <CLI/CLI.hpp>
+
 #include <clocale>
 #include <exception>
 #include <iostream>
@@ -16,10 +18,11 @@ Exit run(int argc, char** argv) {
                      "rseqctl");
     program.require_subcommand(1);
     program.set_version_flag("--version", "rseqctl " RSEQ_VERSION);
-    const std::vector<Verb> verbs{
-        add_status(program), add_explain(program), add_monitor(program), add_violations(program),
-        add_slice(program),  add_export(program),  add_doctor(program),  add_verify(program),
-        add_bench(program),  add_policy(program),  add_run(program)};
+    const Parser parser(&program);
+    const std::vector<Verb> verbs{add_status(parser),     add_explain(parser), add_monitor(parser),
+                                  add_violations(parser), add_slice(parser),   add_export(parser),
+                                  add_doctor(parser),     add_verify(parser),  add_bench(parser),
+                                  add_policy(parser),     add_run(parser)};
 
     try {
         program.parse(argc, argv);
@@ -32,7 +35,7 @@ Exit run(int argc, char** argv) {
         return Exit::usage;
     }
     for (const Verb& verb : verbs) {
-        if (verb.parser->parsed()) {
+        if (verb.parser.was_given()) {
             return verb.run();
         }
     }

@@ -201,20 +201,20 @@ Exit run_monitor(const MonitorOptions& options) {
 
 } // namespace
 
-Verb add_monitor(CLI::App& program) {
+Verb add_monitor(Parser program) {
     auto options = std::make_shared<MonitorOptions>();
-    CLI::App* verb = program.add_subcommand("monitor", "Show events as they happen");
-    verb->add_option("TARGET", options->targets, "Processes or units (globs); all if none is given")
-        ->option_text("[PID|UNIT]...");
-    verb->add_option("--kind", options->kinds,
-                     "Only events of these kinds: registration, unregistration, refusal, policy, "
-                     "violation, exec, exit, slice")
-        ->option_text("KIND[,KIND]...");
-    verb->add_option("--mode", options->modes,
-                     "Only events of registrations in these modes: v1, v2, mixed, none, unknown")
-        ->option_text("MODE[,MODE]...");
-    add_host_option(*verb, options->host);
-    add_stream_options(*verb, options->output);
+    const Parser verb = program.add_verb("monitor", "Show events as they happen");
+    verb.add_option("TARGET", options->targets, "Processes or units (globs); all if none is given")
+        .text("[PID|UNIT]...");
+    verb.add_option("--kind", options->kinds,
+                    "Only events of these kinds: registration, unregistration, refusal, policy, "
+                    "violation, exec, exit, slice")
+        .text("KIND[,KIND]...");
+    verb.add_option("--mode", options->modes,
+                    "Only events of registrations in these modes: v1, v2, mixed, none, unknown")
+        .text("MODE[,MODE]...");
+    add_host_option(verb, options->host);
+    add_stream_options(verb, options->output);
     return {verb, [options] {
                 return run_monitor(*options);
             }};

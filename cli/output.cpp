@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/output.h"
 
+#include "cli/word_option.h"
 #include "core/escape.h"
 #include "core/parse.h"
 #include "core/unique_fd.h"
@@ -16,7 +17,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <map>
 #include <string>
 
 namespace rseq::cli {
@@ -100,41 +100,29 @@ bool print_paged(std::string_view text) {
 
 } // namespace
 
-void add_stream_options(CLI::App& verb, OutputOptions& options) {
-    static const std::map<std::string, JsonFormat> formats{{"off", JsonFormat::off},
-                                                           {"short", JsonFormat::short_form},
-                                                           {"pretty", JsonFormat::pretty}};
-    verb.add_option("--json", options.json, "Print JSON: short, pretty or off")
-        ->option_text("FORMAT")
-        // Not CLI::CheckedTransformer, which takes the numbers of the enumeration too.
-        ->transform(CLI::Validator(
-            [](std::string& word) {
-                const auto format = formats.find(word);
-                if (format == formats.end()) {
-                    return "'" + word + "' is none of short, pretty, off";
-                }
-                word = std::to_string(static_cast<int>(format->second));
-                return std::string();
-            },
-            ""));
+void add_stream_options(Parser verb, OutputOptions& options) {
+    add_word_option(verb, "--json", options.json,
+                    Words<JsonFormat>{{"short", JsonFormat::short_form},
+                                      {"pretty", JsonFormat::pretty},
+                                      {"off", JsonFormat::off}},
+                    "Print JSON")
+        .text("FORMAT");
     verb.add_flag("--no-legend", options.no_legend, "Print neither headers nor closing remarks");
 }
 
-void add_output_options(CLI::App& verb, OutputOptions& options) {
+void add_output_options(Parser verb, OutputOptions& options) {
     add_stream_options(verb, options);
     verb.add_flag("--no-pager", options.no_pager, "Do not pipe the output into a pager");
 }
 
-void add_host_option(CLI::App& verb, std::string& host) {
+void add_host_option(Parser verb, std::string& host) {
     verb.add_option("-H,--host", host, "Ask rseq-compatd of another machine, by ssh")
-        ->option_text("[USER@]HOST")
+        .text("[USER@]HOST")
         // ssh would take it for an option.
-        ->check(CLI::Validator(
-            [](const std::string& word) {
-                return word.empty() || word.front() == '-' ? "'" + word + "' is no host"
-                                                           : std::string();
-            },
-            ""));
+        .check([](const std::string& word) {
+            return word.empty() || word.front() == '-' ? "'" + word + "' is no host"
+                                                       : std::string();
+        });
 }
 
 void print_error(std::string_view message) {

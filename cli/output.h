@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "cli/parser.h"
 #include "cli/verb.h"
 #include "core/result.h"
 #include "table/table.h"
-
-#include <CLI/CLI.hpp>
 
 #include <string>
 #include <string_view>
@@ -20,13 +19,13 @@ struct OutputOptions {
 };
 
 /// Adds --json and --no-legend, for a verb that prints without end.
-void add_stream_options(CLI::App& verb, OutputOptions& options);
+void add_stream_options(Parser verb, OutputOptions& options);
 
 /// Adds --json, --no-legend and --no-pager.
-void add_output_options(CLI::App& verb, OutputOptions& options);
+void add_output_options(Parser verb, OutputOptions& options);
 
 /// Adds --host. The value is never empty if the option was given.
-void add_host_option(CLI::App& verb, std::string& host);
+void add_host_option(Parser verb, std::string& host);
 
 /// Prints `rseqctl: message` on stderr. The message may hold names of others: it is escaped.
 void print_error(std::string_view message);

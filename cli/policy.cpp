@@ -312,7 +312,7 @@ Exit run_check(const ReadOptions& options) {
                         status);
 }
 
-void add_direct_option(CLI::App& verb, bool& direct) {
+void add_direct_option(Parser verb, bool& direct) {
     verb.add_flag("--direct", direct, "Read files and kernel even if rseq-compatd runs");
 }
 
@@ -326,54 +326,54 @@ Origin origin_here() {
     return {Asked::kernel, RSEQ_VERSION, ""};
 }
 
-Verb add_policy_list(CLI::App& policy) {
+Verb add_policy_list(Parser policy) {
     auto options = std::make_shared<ReadOptions>();
-    CLI::App* verb = policy.add_subcommand("list", "Show the rules, and how far they are in force");
-    add_direct_option(*verb, options->direct);
-    add_host_option(*verb, options->host);
-    add_output_options(*verb, options->output);
+    const Parser verb = policy.add_verb("list", "Show the rules, and how far they are in force");
+    add_direct_option(verb, options->direct);
+    add_host_option(verb, options->host);
+    add_output_options(verb, options->output);
     return {verb, [options] {
                 return run_list(*options);
             }};
 }
 
-Verb add_policy_show(CLI::App& policy) {
+Verb add_policy_show(Parser policy) {
     auto options = std::make_shared<ReadOptions>();
-    CLI::App* verb = policy.add_subcommand(
+    const Parser verb = policy.add_verb(
         "show", "Show what holds for a unit or process, and what was written where");
-    verb->add_option("TARGET", options->target,
-                     "A unit, a process, or the path of a cgroup; all if none is given")
-        ->option_text("[UNIT|PID|CGROUP]");
-    add_direct_option(*verb, options->direct);
-    add_host_option(*verb, options->host);
-    add_output_options(*verb, options->output);
+    verb.add_option("TARGET", options->target,
+                    "A unit, a process, or the path of a cgroup; all if none is given")
+        .text("[UNIT|PID|CGROUP]");
+    add_direct_option(verb, options->direct);
+    add_host_option(verb, options->host);
+    add_output_options(verb, options->output);
     return {verb, [options] {
                 return run_show(*options);
             }};
 }
 
-Verb add_policy_check(CLI::App& policy) {
+Verb add_policy_check(Parser policy) {
     auto options = std::make_shared<ReadOptions>();
-    CLI::App* verb = policy.add_subcommand("check", "Look for errors in files of rules");
-    verb->add_option("FILE", options->files,
-                     "Files of rules; the whole configuration of this machine if none is given")
-        ->option_text("[FILE]...");
-    add_output_options(*verb, options->output);
+    const Parser verb = policy.add_verb("check", "Look for errors in files of rules");
+    verb.add_option("FILE", options->files,
+                    "Files of rules; the whole configuration of this machine if none is given")
+        .text("[FILE]...");
+    add_output_options(verb, options->output);
     return {verb, [options] {
                 return run_check(*options);
             }};
 }
 
-Verb add_policy(CLI::App& program) {
-    CLI::App* policy = program.add_subcommand(
-        "policy", "Hold services and cgroups to a mode, and show what holds");
-    policy->require_subcommand(1);
-    const std::vector<Verb> verbs{add_policy_list(*policy),  add_policy_show(*policy),
-                                  add_policy_check(*policy), add_policy_set(*policy),
-                                  add_policy_unset(*policy), add_policy_apply(*policy)};
+Verb add_policy(Parser program) {
+    const Parser policy =
+        program.add_verb("policy", "Hold services and cgroups to a mode, and show what holds");
+    policy.require_verb();
+    const std::vector<Verb> verbs{add_policy_list(policy),  add_policy_show(policy),
+                                  add_policy_check(policy), add_policy_set(policy),
+                                  add_policy_unset(policy), add_policy_apply(policy)};
     return {policy, [verbs] {
                 const auto verb = std::find_if(verbs.begin(), verbs.end(), [](const Verb& one) {
-                    return one.parser->parsed();
+                    return one.parser.was_given();
                 });
                 return verb == verbs.end() ? Exit::usage : verb->run();
             }};

@@ -15,12 +15,12 @@
 namespace rseq::cli {
 
 // Each adds its verb to `policy`.
-Verb add_policy_list(CLI::App& policy);
-Verb add_policy_show(CLI::App& policy);
-Verb add_policy_check(CLI::App& policy);
-Verb add_policy_set(CLI::App& policy);
-Verb add_policy_unset(CLI::App& policy);
-Verb add_policy_apply(CLI::App& policy);
+Verb add_policy_list(Parser policy);
+Verb add_policy_show(Parser policy);
+Verb add_policy_check(Parser policy);
+Verb add_policy_set(Parser policy);
+Verb add_policy_unset(Parser policy);
+Verb add_policy_apply(Parser policy);
 
 [[nodiscard]] Origin origin_of(const Client& client, const std::string& host);
 [[nodiscard]] Origin origin_here();

@@ -106,51 +106,49 @@ Exit run_apply(const ChangeOptions& options) {
         [&] { return apply_here(options.dry_run); }, exit_of_all);
 }
 
-void add_unit_argument(CLI::App& verb, ChangeOptions& options) {
-    verb.add_option("UNIT", options.unit, "A unit, or a glob for units")
-        ->option_text("UNIT")
-        ->required();
+void add_unit_argument(Parser verb, ChangeOptions& options) {
+    verb.add_option("UNIT", options.unit, "A unit, or a glob for units").text("UNIT").required();
 }
 
 } // namespace
 
-Verb add_policy_set(CLI::App& policy) {
+Verb add_policy_set(Parser policy) {
     auto options = std::make_shared<ChangeOptions>();
-    CLI::App* verb = policy.add_subcommand("set", "Write a rule for a unit, and apply it");
-    add_unit_argument(*verb, *options);
-    add_mode_option(*verb, options->policy.mode);
-    add_slice_option(*verb, options->policy.slice);
-    add_word_option(*verb, "--glibc", options->policy.glibc,
+    const Parser verb = policy.add_verb("set", "Write a rule for a unit, and apply it");
+    add_unit_argument(verb, *options);
+    add_mode_option(verb, options->policy.mode);
+    add_slice_option(verb, options->policy.slice);
+    add_word_option(verb, "--glibc", options->policy.glibc,
                     Words<bool>{{"on", true}, {"off", false}}, "Whether glibc registers by itself");
-    add_word_option(*verb, "--expect", options->policy.expect,
+    add_word_option(verb, "--expect", options->policy.expect,
                     Words<Mode>{{"none", Mode::none}, {"v1", Mode::v1}, {"v2", Mode::v2}},
                     "The mode that its processes should be in");
-    verb->add_flag("--runtime", options->runtime, "Only until the next boot");
-    add_host_option(*verb, options->host);
-    add_output_options(*verb, options->output);
+    verb.add_flag("--runtime", options->runtime, "Only until the next boot");
+    add_host_option(verb, options->host);
+    add_output_options(verb, options->output);
     return {verb, [options] {
                 return run_set(*options);
             }};
 }
 
-Verb add_policy_unset(CLI::App& policy) {
+Verb add_policy_unset(Parser policy) {
     auto options = std::make_shared<ChangeOptions>();
-    CLI::App* verb =
-        policy.add_subcommand("unset", "Remove the rule that was set for a unit, and apply that");
-    add_unit_argument(*verb, *options);
-    add_host_option(*verb, options->host);
-    add_output_options(*verb, options->output);
+    const Parser verb =
+        policy.add_verb("unset", "Remove the rule that was set for a unit, and apply that");
+    add_unit_argument(verb, *options);
+    add_host_option(verb, options->host);
+    add_output_options(verb, options->output);
     return {verb, [options] {
                 return run_unset(*options);
             }};
 }
 
-Verb add_policy_apply(CLI::App& policy) {
+Verb add_policy_apply(Parser policy) {
     auto options = std::make_shared<ChangeOptions>();
-    CLI::App* verb = policy.add_subcommand("apply", "Apply all rules once more");
-    verb->add_flag("--dry-run", options->dry_run, "Show what would be done, and do nothing");
-    add_host_option(*verb, options->host);
-    add_output_options(*verb, options->output);
+    const Parser verb = policy.add_verb("apply", "Apply all rules once more");
+    verb.add_flag("--dry-run", options->dry_run, "Show what would be done, and do nothing");
+    add_host_option(verb, options->host);
+    add_output_options(verb, options->output);
     return {verb, [options] {
                 return run_apply(*options);
             }};

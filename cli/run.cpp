@@ -204,15 +204,15 @@ Exit run_command(const RunOptions& options) {
 
 } // namespace
 
-Verb add_run(CLI::App& program) {
+Verb add_run(Parser program) {
     auto options = std::make_shared<RunOptions>();
-    CLI::App* verb = program.add_subcommand("run", "Run a command under a policy");
-    add_mode_option(*verb, options->mode);
-    add_slice_option(*verb, options->slice);
+    const Parser verb = program.add_verb("run", "Run a command under a policy");
+    add_mode_option(verb, options->mode);
+    add_slice_option(verb, options->slice);
     // From the first word that is no option on, all is the command's.
-    verb->positionals_at_end(true);
-    verb->add_option("COMMAND", options->command, "The command, and its arguments")
-        ->option_text("[ARGUMENT]...");
+    verb.stop_at_argument();
+    verb.add_option("COMMAND", options->command, "The command, and its arguments")
+        .text("[ARGUMENT]...");
     return {verb, [options] {
                 return run_command(*options);
             }};

@@ -178,18 +178,17 @@ Exit run_slice(const SliceOptions& options) {
 
 } // namespace
 
-Verb add_slice(CLI::App& program) {
+Verb add_slice(Parser program) {
     auto options = std::make_shared<SliceOptions>();
-    CLI::App* verb = program.add_subcommand(
-        "slice", "Show time slice extensions, set their length, measure them");
-    verb->add_option("ACTION", options->words,
-                     "To show them, none; or set-length NS, or hist [PID]")
-        ->option_text("[WORD]...");
-    verb->add_option("--duration", options->duration, "With hist, for so long")
-        ->option_text("SECONDS")
-        ->check(CLI::Range(0.0, 86400.0));
-    verb->add_flag("--runtime", options->runtime, "With set-length, until the next boot only");
-    add_output_options(*verb, options->output);
+    const Parser verb =
+        program.add_verb("slice", "Show time slice extensions, set their length, measure them");
+    verb.add_option("ACTION", options->words, "To show them, none; or set-length NS, or hist [PID]")
+        .text("[WORD]...");
+    verb.add_option("--duration", options->duration, "With hist, for so long")
+        .text("SECONDS")
+        .range(0.0, 86400.0);
+    verb.add_flag("--runtime", options->runtime, "With set-length, until the next boot only");
+    add_output_options(verb, options->output);
     return {verb, [options] {
                 return run_slice(*options);
             }};

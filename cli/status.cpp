@@ -130,25 +130,25 @@ Exit run_status(const StatusOptions& options) {
 
 } // namespace
 
-Verb add_status(CLI::App& program) {
+Verb add_status(Parser program) {
     auto options = std::make_shared<StatusOptions>();
-    CLI::App* verb =
-        program.add_subcommand("status", "Show the kernel, and the rseq mode of every process");
-    verb->add_option("TARGET", options->targets, "Processes or units (globs); all if none is given")
-        ->option_text("[PID|UNIT]...");
-    verb->add_flag("--threads", options->threads, "One row for each thread");
-    verb->add_option("--mode", options->modes,
-                     "Only processes in these modes: v1, v2, mixed, none, unknown")
-        ->option_text("MODE[,MODE]...");
-    verb->add_option("--unit", options->units, "Only processes of units that match the glob")
-        ->option_text("GLOB")
-        ->allow_extra_args(false); // what follows the glob is a target
-    verb->add_flag("--direct", options->direct, "Read the kernel even if rseq-compatd runs");
-    verb->add_flag("--probe", options->probe,
-                   "Ask every thread with ptrace, which stops it for microseconds");
-    verb->add_flag("--all", options->all, "Kernel threads too");
-    add_host_option(*verb, options->host);
-    add_output_options(*verb, options->output);
+    const Parser verb =
+        program.add_verb("status", "Show the kernel, and the rseq mode of every process");
+    verb.add_option("TARGET", options->targets, "Processes or units (globs); all if none is given")
+        .text("[PID|UNIT]...");
+    verb.add_flag("--threads", options->threads, "One row for each thread");
+    verb.add_option("--mode", options->modes,
+                    "Only processes in these modes: v1, v2, mixed, none, unknown")
+        .text("MODE[,MODE]...");
+    verb.add_option("--unit", options->units, "Only processes of units that match the glob")
+        .text("GLOB")
+        .single(); // what follows the glob is a target
+    verb.add_flag("--direct", options->direct, "Read the kernel even if rseq-compatd runs");
+    verb.add_flag("--probe", options->probe,
+                  "Ask every thread with ptrace, which stops it for microseconds");
+    verb.add_flag("--all", options->all, "Kernel threads too");
+    add_host_option(verb, options->host);
+    add_output_options(verb, options->output);
     return {verb, [options] {
                 return run_status(*options);
             }};

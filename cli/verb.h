@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "cli/parser.h"
 
 #include <functional>
 
@@ -22,21 +22,21 @@ enum class Exit : int {
 
 /// One verb of the command line: its parser, and what runs when it was given.
 struct Verb {
-    CLI::App* parser = nullptr;
+    Parser parser;
     std::function<Exit()> run;
 };
 
 /// Each adds its verb to the program. The options live in the returned closure.
-Verb add_status(CLI::App& program);
-Verb add_bench(CLI::App& program);
-Verb add_doctor(CLI::App& program);
-Verb add_explain(CLI::App& program);
-Verb add_export(CLI::App& program);
-Verb add_monitor(CLI::App& program);
-Verb add_slice(CLI::App& program);
-Verb add_verify(CLI::App& program);
-Verb add_policy(CLI::App& program);
-Verb add_run(CLI::App& program);
-Verb add_violations(CLI::App& program);
+Verb add_status(Parser program);
+Verb add_bench(Parser program);
+Verb add_doctor(Parser program);
+Verb add_explain(Parser program);
+Verb add_export(Parser program);
+Verb add_monitor(Parser program);
+Verb add_slice(Parser program);
+Verb add_verify(Parser program);
+Verb add_policy(Parser program);
+Verb add_run(Parser program);
+Verb add_violations(Parser program);
 
 } // namespace rseq::cli

@@ -104,12 +104,12 @@ Json verify_to_json(const KernelFacts& facts, const std::vector<verify::Finding>
             {"exit_status", static_cast<int>(exit_of(safety))}};
 }
 
-Verb add_verify(CLI::App& program) {
+Verb add_verify(Parser program) {
     auto output = std::make_shared<OutputOptions>();
-    CLI::App* verb = program.add_subcommand(
+    const Parser verb = program.add_verb(
         "verify", "Test what this kernel guarantees: exit 0 if v1 users are safe, 1 if not, 3 if "
                   "it cannot be said");
-    add_output_options(*verb, *output);
+    add_output_options(verb, *output);
     return {verb, [output] {
                 try {
                     return run_verify(*output);

@@ -124,19 +124,19 @@ Exit run_violations(const ViolationsOptions& options) {
 
 } // namespace
 
-Verb add_violations(CLI::App& program) {
+Verb add_violations(Parser program) {
     auto options = std::make_shared<ViolationsOptions>();
-    CLI::App* verb = program.add_subcommand(
-        "violations", "Show who was killed for what it did with its registration");
-    verb->add_option("TARGET", options->targets, "Processes or units (globs); all if none is given")
-        ->option_text("[PID|UNIT]...");
-    verb->add_option("--since", options->since,
-                     "Only those since then, as today, 2h or 2026-01-31 12:00")
-        ->option_text("TIME");
-    verb->add_option("-D,--directory", options->directory, "Read the journal files in this folder")
-        ->option_text("FOLDER");
-    add_host_option(*verb, options->host);
-    add_output_options(*verb, options->output);
+    const Parser verb =
+        program.add_verb("violations", "Show who was killed for what it did with its registration");
+    verb.add_option("TARGET", options->targets, "Processes or units (globs); all if none is given")
+        .text("[PID|UNIT]...");
+    verb.add_option("--since", options->since,
+                    "Only those since then, as today, 2h or 2026-01-31 12:00")
+        .text("TIME");
+    verb.add_option("-D,--directory", options->directory, "Read the journal files in this folder")
+        .text("FOLDER");
+    add_host_option(verb, options->host);
+    add_output_options(verb, options->output);
     return {verb, [options] {
                 return run_violations(*options);
             }};
