@@ -82,9 +82,10 @@ Option Parser::add_option(const std::string& names, double& value,
     return Option(parser_->add_option(names, value, description));
 }
 
-Option Parser::add_option(const std::string& names, std::function<void(const std::string&)> take,
+Option Parser::add_option(const std::string& names,
+                          const std::function<void(const std::string&)>& take,
                           const std::string& description) const {
-    return Option(parser_->add_option_function<std::string>(names, std::move(take), description));
+    return Option(parser_->add_option_function<std::string>(names, take, description));
 }
 
 } // namespace rseq::cli

@@ -60,7 +60,8 @@ public:
                       const std::string& description) const;
     Option add_option(const std::string& names, double& value,
                       const std::string& description) const;
-    Option add_option(const std::string& names, std::function<void(const std::string& value)> take,
+    Option add_option(const std::string& names,
+                      const std::function<void(const std::string& value)>& take,
                       const std::string& description) const;
     // NOLINTEND(modernize-use-nodiscard)
 
