@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "cli/policy_bus.h"
 #include "cli/verb.h"
+#include "cli/word_option.h"
 #include "core/file.h"
 #include "core/slice_length.h"
 #include "verify/v1.h"
@@ -125,14 +126,11 @@ Exit run_export(const ExportOptions& options) {
 Verb add_export(Parser program) {
     auto options = std::make_shared<ExportOptions>();
     const Parser verb = program.add_verb("export", "Print numbers for monitoring systems");
-    verb.add_option("--format", options->format, "What to print: prometheus or json")
+    add_word_option(verb, "--format", options->format,
+                    Words<std::string>{{"prometheus", "prometheus"}, {"json", "json"}},
+                    "What to print")
         .text("FORMAT")
-        .required()
-        .check([](const std::string& word) {
-            return word == "prometheus" || word == "json"
-                       ? std::string()
-                       : "'" + word + "' is none of prometheus, json";
-        });
+        .required();
     verb.add_option("--output", options->output, "Replace this file, as a whole").text("FILE");
     return {verb, [options] {
                 return run_export(*options);

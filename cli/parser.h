@@ -48,8 +48,7 @@ public:
     void stop_at_argument() const;
 
     void add_flag(const std::string& names, bool& value, const std::string& description) const;
-    // Of a type that is no class there is always a value, of others there is one if the option was
-    // given. NOLINTBEGIN(modernize-use-nodiscard)
+    // NOLINTBEGIN(modernize-use-nodiscard)
     Option add_option(const std::string& names, std::string& value,
                       const std::string& description) const;
     Option add_option(const std::string& names, std::optional<std::string>& value,
