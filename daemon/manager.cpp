@@ -281,9 +281,9 @@ int Manager::on_rescan(sd_event_source* /*source*/, std::uint64_t /*usec*/, void
             log::write(log::Level::error, done.error().message());
             manager.schedule_rescan();
         }
+        manager.in_doubt_ = manager.rescan_scheduled_;
         // New cgroups may have been among what was lost.
         manager.enforcer_->apply_again(false, {});
-        manager.in_doubt_ = manager.rescan_scheduled_;
         manager.check_touched();
     });
 }

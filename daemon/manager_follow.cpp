@@ -165,6 +165,7 @@ Result<void> Manager::reconcile(const snapshot::Options& wanted) {
     if (options.only) {
         scan.only = *options.only;
     } else {
+        scan.events_lost = in_doubt_;
         state_.unknown_reason = seen->unknown_reason;
         scan_duration_usec_ = (end - begin) / nsec_per_usec;
     }

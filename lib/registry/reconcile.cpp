@@ -111,7 +111,10 @@ void Registry::merge(const Scan& scan, const snapshot::Process& seen) {
     if (seen.policy) {
         process->policy = seen.policy;
     }
-    process->latch_may_be_missed_ = process->latch_may_be_missed_ || scan.events_lost;
+    if (scan.events_lost) {
+        process->latch_may_be_missed_ = true;
+        process->latched_.reset(); // the exec that it was told for may be among the lost
+    }
     process->scan_end_ns_ = scan.end_ns;
     process->touched_ = false;
     process->modes_wanted_ = false;

@@ -219,6 +219,15 @@ TEST_F(RegistryExec, WhosePolicyMayHaveBeenToldBeforeAnybodyListenedIsToBeSettle
     EXPECT_EQ(unsettled().first, Pids{10}) << "the first since events were lost";
 }
 
+TEST_F(RegistryExec, HasNotThePolicyOfAnEarlierOneThatWasLost) {
+    scan({seen(10, {Mode::v1})});
+    latches(10, legacy);
+    scan({seen(10, {Mode::v1})}, 0, true); // the event of that exec is lost
+    exec(10);
+    EXPECT_EQ(registry->find(10)->policy, Policy{});
+    EXPECT_EQ(unsettled().first, Pids{10});
+}
+
 TEST_F(RegistryExec, OfAnUnknownProcessTellsAllButWhereItCameFrom) {
     exec(10, 12);
     EXPECT_EQ(threads_of(10), Pids{10});
