@@ -25,6 +25,7 @@ namespace {
 
 constexpr const char* folder = "policy.d";
 constexpr mode_t file_mode = 0644;
+constexpr const char* lock_name = ".lock"; // no name of a policy file
 constexpr int lock_tries = 100;
 constexpr long lock_wait_ns = 20'000'000;
 constexpr std::size_t unit_limit = 255;
@@ -93,7 +94,14 @@ public:
             return tl::unexpected<Error>(std::move(fd.error()));
         }
         result.fd_ = std::move(*fd);
-        for (int tries = 0; ::flock(result.fd_.get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
+        // Not the folder, which everybody can open and lock.
+        constexpr mode_t nobody_else = 0600;
+        result.lock_.reset(::openat(result.fd_.get(), lock_name,
+                                    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, nobody_else));
+        if (!result.lock_) {
+            return fail_errno("cannot make " + path + "/" + lock_name);
+        }
+        for (int tries = 0; ::flock(result.lock_.get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
             if (errno != EWOULDBLOCK && errno != EINTR) {
                 return fail_errno("cannot lock " + path);
             }
@@ -110,6 +118,7 @@ public:
 
 private:
     UniqueFd fd_;
+    UniqueFd lock_;
 };
 
 /// A change that has not been made: this file with that text, or without it.

@@ -3,6 +3,7 @@
 #include "config/write.h"
 #include "tmp_tree.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
@@ -54,7 +55,7 @@ protected:
     std::vector<std::string> files() {
         std::vector<std::string> names;
         for (const auto& entry : std::filesystem::recursive_directory_iterator(tree.path())) {
-            if (entry.is_regular_file()) {
+            if (entry.is_regular_file() && entry.path().filename() != ".lock") {
                 names.push_back(entry.path().filename());
             }
         }
@@ -238,13 +239,25 @@ TEST_F(ConfigWrite, WhatIsInTheWayIsNamed) {
 }
 
 TEST_F(ConfigWrite, WhoeverElseIsChangingPoliciesIsWaitedForAndNotForever) {
-    tree.directory(etc);
-    const auto locked = open_directory(tree.path(etc));
+    tree.file(std::string(etc) + "/.lock", "");
+    const UniqueFd locked(
+        ::open(tree.path(std::string(etc) + "/.lock").c_str(), O_RDWR | O_CLOEXEC));
     ASSERT_TRUE(locked);
-    ASSERT_EQ(::flock(locked->get(), LOCK_EX), 0);
+    ASSERT_EQ(::flock(locked.get(), LOCK_EX), 0);
     EXPECT_EQ(error_of("x", {.mode = PolicyMode::off}), EBUSY);
-    ASSERT_EQ(::flock(locked->get(), LOCK_UN), 0);
+    ASSERT_EQ(::flock(locked.get(), LOCK_UN), 0);
     EXPECT_TRUE(set("x", {.mode = PolicyMode::off}));
+}
+
+TEST_F(ConfigWrite, NobodyElseCanLockPolicies) {
+    ASSERT_TRUE(set("x", {.mode = PolicyMode::off}));
+    struct stat status {};
+    ASSERT_EQ(::stat(tree.path(std::string(etc) + "/.lock").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777U, 0600U);
+    const auto folder = open_directory(tree.path(etc));
+    ASSERT_TRUE(folder);
+    ASSERT_EQ(::flock(folder->get(), LOCK_EX), 0) << "as anybody may";
+    EXPECT_TRUE(set("x", {.mode = PolicyMode::legacy}));
 }
 
 TEST_F(ConfigWrite, NoChangeOfManyAtOnceIsLost) {
