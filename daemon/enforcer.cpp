@@ -8,8 +8,10 @@
 #include "enforce/plan_cgroups.h"
 #include "enforce/plan_units.h"
 #include "enforce/unit_name.h"
+#include "proc/cgroup.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <exception>
 #include <iterator>
 #include <utility>
@@ -26,6 +28,8 @@ constexpr std::size_t requests_at_most = 64;
 constexpr std::size_t decisions_at_most = 20000;
 /// Cgroups to be held before those that are gone are looked for, at least.
 constexpr std::size_t forget_at_least = 1000;
+/// Cgroups that there is no room for before those that are gone are looked for once more.
+constexpr std::size_t refused_until_forgotten = 1000;
 
 UniqueFd open_if_there(const std::string& path) {
     auto fd = open_directory(path);
@@ -118,14 +122,33 @@ enforce::DropIns Enforcer::drop_ins() const {
     return drop_ins ? std::move(*drop_ins) : enforce::DropIns();
 }
 
-bool Enforcer::has_drop_in(const std::string& unit) const {
+/// Those of the generator.
+enforce::DropIns Enforcer::generated() const {
+    // Its folder is made anew at each reload.
+    const UniqueFd folder = open_if_there(places_.generated);
+    auto drop_ins = folder ? enforce::read_drop_ins(folder.get()) : fail(ENOENT, {});
+    return drop_ins ? std::move(*drop_ins) : enforce::DropIns();
+}
+
+enforce::DropIns Enforcer::drop_ins_in_force() const {
+    enforce::DropIns in_force = drop_ins();
+    in_force.merge(generated()); // what is there already wins
+    return in_force;
+}
+
+/// The text of the drop-in of ours that a service has, its own or its template's; or nothing.
+std::string_view Enforcer::drop_in_of(const std::string& unit) const {
     auto found = loaded_.find(unit);
     if (found == loaded_.end()) {
         const auto common = enforce::template_of_instance(unit);
         found = common ? loaded_.find(*common) : loaded_.end();
     }
-    return found != loaded_.end() && enforce::is_ours(found->second) &&
-           found->second.find("[Service]") != std::string::npos;
+    return found != loaded_.end() && enforce::is_ours(found->second) ? found->second
+                                                                     : std::string_view();
+}
+
+bool Enforcer::has_drop_in(const std::string& unit) const {
+    return drop_in_of(unit).find("[Service]") != std::string_view::npos;
 }
 
 /// The rules that will be in force when all calls that wait have been carried out.
@@ -145,6 +168,13 @@ void Enforcer::apply(Rules rules, Done done) {
 }
 
 void Enforcer::apply_again(bool dry_run, Done done) {
+    const auto will_apply = [](const Request& request) {
+        return !request.dry_run;
+    };
+    if (!dry_run && !done && requests_.size() > 1 &&
+        std::any_of(std::next(requests_.begin()), requests_.end(), will_apply)) {
+        return; // it will look at everything anew
+    }
     Request request;
     request.rules = latest_rules();
     request.dry_run = dry_run;
@@ -169,7 +199,9 @@ void Enforcer::add(Request request) {
                                          "too many changes are waiting for the service manager",
                                          {},
                                          {}});
-        request.done(request.applied);
+        if (request.done) {
+            request.done(request.applied);
+        }
         return;
     }
     requests_.push_back(std::move(request));
@@ -185,11 +217,12 @@ void Enforcer::start() {
     if (!request.dry_run) {
         rules_ = request.rules;
         decisions_.clear();
+        told_no_room_ = false;
         needs_uid_ = std::any_of(rules_->begin(), rules_->end(), [](const policy::Rule& rule) {
             return rule.match.uid.has_value();
         });
     }
-    loaded_ = drop_ins();
+    loaded_ = drop_ins_in_force();
     request.applied.notes = enforce::unenforceable(*request.rules, facts_);
     if (facts_.abi != 0 && tree_) {
         apply_cgroups(request);
@@ -255,7 +288,7 @@ void Enforcer::carry_out(Request& request, enforce::Plan& plan) {
 }
 
 void Enforcer::finish() {
-    loaded_ = drop_ins();
+    loaded_ = drop_ins_in_force();
     const Request request = std::move(requests_.front());
     requests_.pop_front();
     under_way_ = false;
@@ -273,34 +306,20 @@ void Enforcer::finish() {
 }
 
 void Enforcer::on_cgroup_made(const event::CgroupMade& made, std::uint64_t event_ns) {
-    if (rules_->empty() || held_.cgroups.size() >= enforce::max_held_cgroups) {
+    if (rules_->empty()) {
         return;
     }
-    const auto has = [this](const std::string& unit) {
-        return has_drop_in(unit);
-    };
     if (facts_.abi == 0) {
-        const policy::Subject subject = policy::subject_of_cgroup(made.path);
-        const policy::Rule* const rule = policy::match_cgroup(subject, *rules_);
-        if (rule != nullptr && rule->mode == PolicyMode::off && !held_.reload_pending &&
-            has(subject.unit)) {
-            enforce::HeldCgroup entry;
-            entry.id = made.id;
-            entry.mode = {PolicyMode::off, PolicyMode::off};
-            entry.rule = rule->name;
-            entry.since_ns = event_ns;
-            entry.fresh = true;
-            held_.cgroups[made.path] = std::move(entry);
-            changed();
-            forget_gone();
-        }
+        note_filtered(made, event_ns);
         return;
     }
     if (!tree_) {
         return;
     }
-    const auto observed = enforce::observe_new_cgroup(*tree_, made.path, made.id, *rules_, has);
-    if (!observed) {
+    const auto observed =
+        enforce::observe_new_cgroup(*tree_, made.path, made.id, *rules_,
+                                    [this](const std::string& unit) { return has_drop_in(unit); });
+    if (!observed || !has_room(made.path)) {
         return;
     }
     const enforce::Plan plan = enforce::plan_new_cgroup(*observed, held_, now_ns(CLOCK_BOOTTIME));
@@ -319,6 +338,52 @@ void Enforcer::on_cgroup_made(const event::CgroupMade& made, std::uint64_t event
         changed();
         forget_gone();
     }
+}
+
+/// Remembers that what is executed in a new cgroup has the filter of its service.
+void Enforcer::note_filtered(const event::CgroupMade& made, std::uint64_t event_ns) {
+    const policy::Subject subject = policy::subject_of_cgroup(made.path);
+    const policy::Rule* const rule = policy::match_cgroup(subject, *rules_);
+    // A user can have a unit of the same name.
+    const bool is_filtered = rule != nullptr && rule->mode == PolicyMode::off &&
+                             !held_.reload_pending &&
+                             proc::unit_of_cgroup(made.path).manager == proc::Manager::system &&
+                             enforce::filters(drop_in_of(subject.unit));
+    if (is_filtered && has_room(made.path)) {
+        enforce::HeldCgroup entry;
+        entry.id = made.id;
+        entry.mode = {PolicyMode::off, PolicyMode::off};
+        entry.rule = rule->name;
+        entry.since_ns = event_ns;
+        entry.fresh = true;
+        held_.cgroups[made.path] = std::move(entry);
+        changed();
+        forget_gone();
+    } else if (held_.cgroups.erase(made.path) > 0) {
+        changed();
+    }
+}
+
+/// Whether one more cgroup can be kept in mind. Where there are too many, those that are gone are
+/// looked for now and then, and the log says it once.
+bool Enforcer::has_room(const std::string& path) {
+    if (enforce::has_room(held_.cgroups, path)) {
+        return true;
+    }
+    if (refused_++ % refused_until_forgotten == 0) {
+        forget_at_ = 0;
+        forget_gone();
+    }
+    if (enforce::has_room(held_.cgroups, path)) {
+        return true;
+    }
+    if (!std::exchange(told_no_room_, true)) {
+        log::message(log::Level::warning,
+                     "{} is not held, and others may not be: there are too many cgroups for which "
+                     "there are rules, or the path is too long",
+                     escape_untrusted(path));
+    }
+    return false;
 }
 
 enforce::Compliance Enforcer::check(const policy::Subject& subject,

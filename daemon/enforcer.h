@@ -21,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -29,7 +30,8 @@ namespace rseq::daemon {
 /// Where the enforcer works.
 struct EnforcerPlaces {
     std::string drop_ins = enforce::drop_in_root; ///< not there: there is no service manager
-    std::string runtime = "/run/rseq-compat";     ///< for held.json
+    std::string generated = enforce::generated_root;
+    std::string runtime = enforce::runtime_root; ///< for held.json and enforce::applied_name
     std::string hold_program = RSEQ_HOLD_PROGRAM;
 };
 
@@ -76,7 +78,8 @@ public:
     /// What applying the rules the last time could not do.
     [[nodiscard]] const Applied& last() const { return last_; }
     [[nodiscard]] enforce::DropIns drop_ins() const;
-    /// Whether a service has a drop-in of ours that does something, its own or its template's.
+    /// Whether a service has a drop-in of ours that does something, its own or its template's, made
+    /// by the generator or by the daemon.
     [[nodiscard]] bool has_drop_in(const std::string& unit) const;
     /// Whether a rule asks for the user of a process.
     [[nodiscard]] bool needs_uid() const { return needs_uid_; }
@@ -100,6 +103,8 @@ private:
     };
 
     [[nodiscard]] const std::shared_ptr<const Rules>& latest_rules() const;
+    [[nodiscard]] enforce::DropIns generated() const;
+    [[nodiscard]] enforce::DropIns drop_ins_in_force() const;
     void add(Request request);
     void start();
     void apply_cgroups(Request& request);
@@ -107,10 +112,14 @@ private:
     void ask_for_names();
     void ask_for_facts();
     void apply_units();
+    void stop_generator(const Request& request);
     void reload();
     void finish();
     void carry_out(Request& request, enforce::Plan& plan);
     void changed();
+    [[nodiscard]] std::string_view drop_in_of(const std::string& unit) const;
+    void note_filtered(const event::CgroupMade& made, std::uint64_t event_ns);
+    bool has_room(const std::string& path);
     void forget_gone();
     void reloaded_by_somebody();
     static int on_save(sd_event_source* source, std::uint64_t usec, void* self) noexcept;
@@ -129,13 +138,15 @@ private:
     enforce::Held held_;
     /// By path of the cgroup, for rules_.
     std::unordered_map<std::string, policy::Decision> decisions_;
-    /// The drop-ins that hold a cgroup or filter, as they were last seen: by unit or template.
+    /// The drop-ins in force, as they were last seen: by unit or template.
     enforce::DropIns loaded_;
     std::deque<Request> requests_; ///< the first one may be under way
     bool under_way_ = false;
     Applied last_;
     bool unsaved_ = false;
     std::size_t forget_at_;
+    std::size_t refused_ = 0; ///< cgroups that there was no room for
+    bool told_no_room_ = false;
     EventSource save_;
     EventSource replan_;
 };

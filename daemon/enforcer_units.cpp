@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The part of a request that is about services: what they are, the drop-ins for them, and the
 // reload.
+#include "core/file.h"
 #include "daemon/enforcer.h"
+#include "daemon/log.h"
 #include "enforce/plan_units.h"
 #include "enforce/unit_name.h"
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -67,9 +71,11 @@ void Enforcer::ask_for_facts() {
 
 void Enforcer::apply_units() {
     Request& request = requests_.front();
-    loaded_ = drop_ins();
-    enforce::Plan plan = enforce::plan_units(*request.rules, loaded_, request.units, facts_,
-                                             held_.reload_pending, places_.hold_program);
+    loaded_ = drop_ins_in_force();
+    // What the generator made is in force until a reload.
+    const bool reload_pending = held_.reload_pending || !generated().empty();
+    enforce::Plan plan = enforce::plan_units(*request.rules, drop_ins(), request.units, facts_,
+                                             reload_pending, places_.hold_program);
     const bool is_stale =
         !request.units.unreachable.empty() && enforce::needs_service_names(*request.rules);
     if (!drop_ins_fd_ || is_stale) {
@@ -85,6 +91,18 @@ void Enforcer::apply_units() {
                               {},
                               {}});
     }
+    const bool holds =
+        std::any_of(plan.actions.begin(), plan.actions.end(), [](const enforce::Action& action) {
+            return enforce::holds_cgroup(action.text);
+        });
+    if (holds && ::access(places_.hold_program.c_str(), X_OK) != 0) {
+        plan.notes.push_back({enforce::NoteKind::unenforceable,
+                              "",
+                              "drop-ins",
+                              "there is no " + places_.hold_program + ": install rseq-compatd",
+                              {},
+                              {}});
+    }
     const bool reloads =
         std::any_of(plan.actions.begin(), plan.actions.end(), [](const enforce::Action& action) {
             return action.kind == enforce::ActionKind::reload;
@@ -93,6 +111,9 @@ void Enforcer::apply_units() {
     // Before anything is written: a daemon that is killed in between has its successor reload.
     plan.held.reload_pending = reloads || held_.reload_pending;
     carry_out(request, plan);
+    if (!request.dry_run && drop_ins_fd_ && !is_stale) {
+        stop_generator(request);
+    }
     if (!reloads) {
         finish();
     } else if (request.dry_run) {
@@ -100,6 +121,21 @@ void Enforcer::apply_units() {
         finish();
     } else {
         reload();
+    }
+}
+
+/// From now on the drop-ins that were written are all that there should be.
+void Enforcer::stop_generator(const Request& request) {
+    const auto failed = [](const enforce::Outcome& outcome) {
+        return outcome.error && outcome.action.kind == enforce::ActionKind::write_drop_in;
+    };
+    const auto& outcomes = request.applied.outcomes;
+    if (!runtime_fd_ || std::any_of(outcomes.begin(), outcomes.end(), failed)) {
+        return;
+    }
+    constexpr mode_t mode = 0644;
+    if (const auto done = replace_file(runtime_fd_.get(), enforce::applied_name, "", mode); !done) {
+        log::message(log::Level::warning, "{} in {}", done.error().message(), places_.runtime);
     }
 }
 

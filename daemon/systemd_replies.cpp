@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/systemd_replies.h"
 
-#include "core/file.h"
-
-#include <fcntl.h>
-#include <sys/stat.h>
+#include "enforce/unit_files.h"
 
 #include <climits>
 #include <cstdlib>
@@ -36,22 +33,9 @@ int read_first_strings(sd_bus_message* reply, const char* contents,
 
 namespace {
 
-constexpr std::size_t environment_file_limit = 65536;
-
-/// Whether the file, as EnvironmentFile= names it, sets GLIBC_TUNABLES. One that cannot be read, or
-/// is a pattern, is taken as one that does not.
-bool sets_tunables(const char* path) {
-    struct stat status {};
-    if (::stat(path, &status) != 0 || !S_ISREG(status.st_mode)) {
-        return false;
-    }
-    const auto text = read_file(AT_FDCWD, path, environment_file_limit);
-    return text && text->find("GLIBC_TUNABLES") != std::string::npos;
-}
-
 int read_environment_files(sd_bus_message* reply, bool& set) {
     return read_first_strings(reply, "(sb)",
-                              [&](const char* path) { set = set || sets_tunables(path); });
+                              [&](const char* path) { set = set || enforce::sets_tunables(path); });
 }
 
 int read_environment(sd_bus_message* reply, std::vector<std::string>& environment) {

@@ -116,6 +116,10 @@ bool holds_cgroup(std::string_view text) {
     return is_ours(text) && text.find("\nExecStartPre=") != std::string_view::npos;
 }
 
+bool filters(std::string_view text) {
+    return is_ours(text) && text.find("\nSystemCallFilter=") != std::string_view::npos;
+}
+
 Result<DropIns> read_drop_ins(int root_fd) {
     UniqueFd fd(::openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const std::unique_ptr<DIR, CloseDir> dir(fd ? ::fdopendir(fd.get()) : nullptr);

@@ -16,6 +16,13 @@ namespace rseq::enforce {
 /// administrators use, `override.conf` of `systemctl edit` too, because later files win: one that
 /// sets ExecStartPre= to nothing, or a filter of system calls, must not come after it.
 inline constexpr const char* drop_in_root = "/run/systemd/system";
+/// Where those of the generator are, which count where there is none of the same unit above.
+inline constexpr const char* generated_root = "/run/systemd/generator";
+/// Of the daemon, until the next boot.
+inline constexpr const char* runtime_root = "/run/rseq-compat";
+/// Once a file of this name is there, the generator makes none any more: rules have been applied,
+/// so that what they ask for is above.
+inline constexpr const char* applied_name = "applied";
 inline constexpr const char* drop_in_name = "zz-rseq-compat.conf";
 
 /// What a drop-in does. With nothing of it, it hides the drop-in of a template from one instance.
@@ -40,6 +47,8 @@ Result<std::string> drop_in_text(const DropIn& drop_in, const policy::Rule& rule
 [[nodiscard]] bool is_ours(std::string_view text);
 /// Whether it has the helper write the unit's cgroup.
 [[nodiscard]] bool holds_cgroup(std::string_view text);
+/// Whether it has rseq(2) fail.
+[[nodiscard]] bool filters(std::string_view text);
 
 /// By the name of the unit or template whose folder they are in: the files of our name, also those
 /// that are not ours.

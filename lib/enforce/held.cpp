@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 namespace rseq::enforce {
@@ -161,6 +162,23 @@ bool HeldCgroup::wrote(const Setting& setting) const {
         return mode && mode->wrote == *asked;
     }
     return slice && slice->wrote == std::get<PolicySlice>(setting);
+}
+
+bool has_room(const std::map<std::string, HeldCgroup>& cgroups, const std::string& path) {
+    if (cgroups.contains(path)) {
+        return true;
+    }
+    if (cgroups.size() >= max_held_cgroups || escape_path(path).size() > max_held_path) {
+        return false;
+    }
+    constexpr std::string_view users = "/user.slice/";
+    constexpr std::string_view behind_users = "/user.slice0"; // the next character
+    if (!path.starts_with(users) || cgroups.size() < max_held_of_users) {
+        return true;
+    }
+    const auto first = cgroups.lower_bound(std::string(users));
+    const auto last = cgroups.lower_bound(std::string(behind_users));
+    return static_cast<std::size_t>(std::distance(first, last)) < max_held_of_users;
 }
 
 std::string to_json(const Held& held) {

@@ -53,8 +53,16 @@ struct Held {
 
 /// The name of the file below, and what it can have at most.
 inline constexpr const char* held_file = "held.json";
-inline constexpr std::size_t max_held_bytes = std::size_t{8} * 1024 * 1024;
+inline constexpr std::size_t max_held_bytes = std::size_t{32} * 1024 * 1024;
 inline constexpr std::size_t max_held_cgroups = 20000;
+/// Of these, those that users make themselves, below /user.slice; and bytes of a path in the file.
+inline constexpr std::size_t max_held_of_users = 5000;
+inline constexpr std::size_t max_held_path = 768;
+
+/// Whether the cgroup can be kept in mind beside these, if it is not among them. Users can make as
+/// many as they like, with any name: that may not keep others from being held.
+[[nodiscard]] bool has_room(const std::map<std::string, HeldCgroup>& cgroups,
+                            const std::string& path);
 
 /// As JSON. Bytes of paths that are not printable ASCII, `%` and `"` are written as %HH.
 [[nodiscard]] std::string to_json(const Held& held);

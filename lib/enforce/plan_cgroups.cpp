@@ -60,10 +60,11 @@ public:
         if (entry.empty()) {
             return;
         }
-        if (held_.size() == max_held_cgroups) {
+        if (!has_room(held_, observed.path)) {
             writes_.resize(writes);
-            notes_.push_back(note(NoteKind::unenforceable, observed, "its cgroup",
-                                  "more cgroups would be held than can be kept in mind"));
+            notes_.push_back(note(
+                NoteKind::unenforceable, observed, "its cgroup",
+                "more cgroups would be held than can be kept in mind, or the path is too long"));
             return;
         }
         const bool as_before = known != nullptr && known->mode == entry.mode &&
