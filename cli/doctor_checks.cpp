@@ -112,8 +112,9 @@ void check_daemon(const Machine& machine, std::vector<Check>& checks) {
     }
     checks.push_back(
         machine.polkit ? Check{"polkit", Severity::ok, "polkit decides who may change policies", ""}
-                       : Check{"polkit", Severity::note,
-                               "polkit is not installed: only root may change policies",
+                       : Check{"polkit", Severity::warning,
+                               "polkit is not installed: systemd does not let the daemon reload "
+                               "it, so policies of services are not applied",
                                "apt install polkitd"});
 }
 
