@@ -88,6 +88,12 @@ bool is_absent(const Error& error) {
     return error.code == absent;
 }
 
+std::string only_root_can(std::string_view what) {
+    return "rseq-compatd is not running; 'systemctl start rseq-compatd' starts it, and without it "
+           "only root can " +
+           std::string(what);
+}
+
 Client::Client(sd_bus* bus, const std::string& host)
     : bus_(bus), where_(host.empty() ? "" : " on " + host),
       deadline_(Clock::now() + (host.empty() ? local_limit : remote_connect_limit)) {}

@@ -16,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -97,5 +98,8 @@ private:
 /// The daemon, or nothing if nobody is there on this machine. `reading`: another failure on this
 /// machine is said on stderr and means nothing too.
 Result<std::optional<Client>> reach(const std::string& host, bool reading);
+
+/// What to say if reach() found nobody, and somebody who is not root wants to do `what`.
+std::string only_root_can(std::string_view what);
 
 } // namespace rseq::cli

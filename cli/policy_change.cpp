@@ -27,9 +27,6 @@ struct ChangeOptions {
     bool dry_run = false;
 };
 
-constexpr std::string_view only_root =
-    "; 'systemctl start rseq-compatd' starts it, and without it only root can change policies";
-
 /// Asks the daemon, or does it here if nobody is there to be asked.
 template <class ByDaemon, class Here>
 Exit carry_out(const ChangeOptions& options, const ByDaemon& by_daemon, const Here& here,
@@ -41,7 +38,7 @@ Exit carry_out(const ChangeOptions& options, const ByDaemon& by_daemon, const He
     }
     const bool has_daemon = client->has_value();
     if (!has_daemon && ::geteuid() != 0 && !options.dry_run) {
-        print_error("rseq-compatd is not running" + std::string(only_root));
+        print_error(only_root_can("change policies"));
         return Exit::failure;
     }
     const Result<enforce::ChangeReport> change = has_daemon ? by_daemon(**client) : here();

@@ -61,9 +61,7 @@ Result<std::string> set_length(std::uint32_t length_ns, config::Lifetime lifetim
     }
     if (!client->has_value()) {
         return ::geteuid() == 0 ? config::set_slice_length("", length_ns, lifetime)
-                                : fail(0, "rseq-compatd is not running; 'systemctl start "
-                                          "rseq-compatd' starts it, and without it only root can "
-                                          "set the length");
+                                : fail(0, only_root_can("set the length"));
     }
     auto reply = (*client)->change("SetSliceLength", [&](sd_bus_message* call) {
         return sd_bus_message_append(call, "ub", length_ns,
