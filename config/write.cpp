@@ -144,8 +144,9 @@ Loaded<std::vector<policy::Rule>> rules_after(const std::string& root, const Cha
     } else if (is_there && *at == change.path) {
         // The same file in a weaker folder comes to light when this one goes.
         at = paths.erase(at);
+        const std::string rest = std::string("/rseq-compat/") + folder + "/" + name;
         for (const char* const weaker : {"/run", "/usr/lib"}) {
-            const std::string path = root + weaker + "/rseq-compat/" + folder + "/" + name;
+            const std::string path = root + weaker + rest;
             if (path != change.path && ::access(path.c_str(), F_OK) == 0) {
                 paths.insert(at, path);
                 break;

@@ -180,15 +180,16 @@ UnitFacts UnitFiles::facts(const std::string& unit) const {
             places.push_back(name + ".d");
         }
     }
-    for (const std::string& name : places) {
-        for (auto folder = folders_.rbegin(); folder != folders_.rend(); ++folder) {
-            const fs::path place = fs::path(*folder) / name;
-            for (const std::string& file : names_in(place)) {
-                if (file.ends_with(".conf") && file != drop_in_name) {
-                    add_file(place / file, facts);
-                }
+    const auto add_from = [&](const fs::path& place) {
+        for (const std::string& file : names_in(place)) {
+            if (file.ends_with(".conf") && file != drop_in_name) {
+                add_file(place / file, facts);
             }
         }
+    };
+    for (const std::string& name : places) {
+        std::for_each(folders_.rbegin(), folders_.rend(),
+                      [&](const std::string& folder) { add_from(fs::path(folder) / name); });
     }
     return facts;
 }
