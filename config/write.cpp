@@ -146,7 +146,7 @@ Loaded<std::vector<policy::Rule>> rules_after(const std::string& root, const Cha
         at = paths.erase(at);
         const std::string rest = std::string("/rseq-compat/") + folder + "/" + name;
         for (const char* const weaker : {"/run", "/usr/lib"}) {
-            const std::string path = root + weaker + rest;
+            const std::string path = std::string(root).append(weaker).append(rest);
             if (path != change.path && ::access(path.c_str(), F_OK) == 0) {
                 paths.insert(at, path);
                 break;
