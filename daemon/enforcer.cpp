@@ -5,10 +5,8 @@
 #include "core/file.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
-#include "enforce/plan_cgroups.h"
 #include "enforce/plan_units.h"
 #include "enforce/unit_name.h"
-#include "proc/cgroup.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -26,14 +24,15 @@ constexpr std::uint64_t save_delay_usec = 100'000;
 constexpr std::uint64_t replan_delay_usec = 500'000;
 constexpr std::size_t requests_at_most = 64;
 constexpr std::size_t decisions_at_most = 20000;
-/// Cgroups to be held before those that are gone are looked for, at least.
-constexpr std::size_t forget_at_least = 1000;
-/// Cgroups that there is no room for before those that are gone are looked for once more.
-constexpr std::size_t refused_until_forgotten = 1000;
-
 UniqueFd open_if_there(const std::string& path) {
     auto fd = open_directory(path);
     return fd ? std::move(*fd) : UniqueFd();
+}
+
+/// None where there is no folder, or none that can be read.
+enforce::DropIns drop_ins_in(const UniqueFd& folder) {
+    auto drop_ins = folder ? enforce::read_drop_ins(folder.get()) : fail(ENOENT, {});
+    return drop_ins ? std::move(*drop_ins) : enforce::DropIns();
 }
 
 std::string origin_text(const policy::Origin& origin) {
@@ -90,8 +89,8 @@ Enforcer::Enforcer(sd_event* loop, const KernelFacts& facts,
                    std::optional<enforce::CgroupTree> tree, EnforcerPlaces places)
     : loop_(loop), facts_(facts), tree_(std::move(tree)), places_(std::move(places)),
       drop_ins_fd_(open_if_there(places_.drop_ins)), runtime_fd_(open_if_there(places_.runtime)),
-      rules_(std::make_shared<const Rules>()), forget_at_(forget_at_least),
-      save_(make_timer(loop, on_save, this)), replan_(make_timer(loop, on_replan, this)) {
+      rules_(std::make_shared<const Rules>()), save_(make_timer(loop, on_save, this)),
+      replan_(make_timer(loop, on_replan, this)) {
     if (drop_ins_fd_) {
         manager_ = make_systemd(loop, [this] { reloaded_by_somebody(); });
     }
@@ -115,19 +114,13 @@ Enforcer::~Enforcer() {
 }
 
 enforce::DropIns Enforcer::drop_ins() const {
-    if (!drop_ins_fd_) {
-        return {};
-    }
-    auto drop_ins = enforce::read_drop_ins(drop_ins_fd_.get());
-    return drop_ins ? std::move(*drop_ins) : enforce::DropIns();
+    return drop_ins_in(drop_ins_fd_);
 }
 
 /// Those of the generator.
 enforce::DropIns Enforcer::generated() const {
     // Its folder is made anew at each reload.
-    const UniqueFd folder = open_if_there(places_.generated);
-    auto drop_ins = folder ? enforce::read_drop_ins(folder.get()) : fail(ENOENT, {});
-    return drop_ins ? std::move(*drop_ins) : enforce::DropIns();
+    return drop_ins_in(open_if_there(places_.generated));
 }
 
 enforce::DropIns Enforcer::drop_ins_in_force() const {
@@ -232,34 +225,6 @@ void Enforcer::start() {
     ask_for_names();
 }
 
-void Enforcer::apply_cgroups(Request& request) {
-    const auto observed =
-        enforce::observe_cgroups(*tree_, *request.rules, held_,
-                                 [this](const std::string& unit) { return has_drop_in(unit); });
-    if (!observed) {
-        request.applied.notes.push_back(
-            {enforce::NoteKind::unenforceable, "/", "cgroups", observed.error().message(), {}, {}});
-        return;
-    }
-    enforce::Plan plan =
-        enforce::plan_cgroups(*observed, held_, now_ns(CLOCK_BOOTTIME), request.again);
-    carry_out(request, plan);
-    forget_at_ = std::max(forget_at_least, held_.cgroups.size() * 2);
-}
-
-void Enforcer::apply_filters(Request& request) {
-    if (request.dry_run) {
-        return;
-    }
-    // A filter is on a service from its start; only those that were seen to start are known.
-    std::erase_if(held_.cgroups, [&](const auto& entry) {
-        const auto* rule =
-            policy::match_cgroup(policy::subject_of_cgroup(entry.first), *request.rules);
-        return rule == nullptr || rule->mode != PolicyMode::off;
-    });
-    changed();
-}
-
 void Enforcer::carry_out(Request& request, enforce::Plan& plan) {
     std::move(plan.notes.begin(), plan.notes.end(), std::back_inserter(request.applied.notes));
     std::vector<enforce::Outcome> outcomes;
@@ -305,87 +270,6 @@ void Enforcer::finish() {
     }
 }
 
-void Enforcer::on_cgroup_made(const event::CgroupMade& made, std::uint64_t event_ns) {
-    if (rules_->empty()) {
-        return;
-    }
-    if (facts_.abi == 0) {
-        note_filtered(made, event_ns);
-        return;
-    }
-    if (!tree_) {
-        return;
-    }
-    const auto observed =
-        enforce::observe_new_cgroup(*tree_, made.path, made.id, *rules_,
-                                    [this](const std::string& unit) { return has_drop_in(unit); });
-    if (!observed || !has_room(made.path)) {
-        return;
-    }
-    const enforce::Plan plan = enforce::plan_new_cgroup(*observed, held_, now_ns(CLOCK_BOOTTIME));
-    enforce::FileActuator actuator(*tree_, drop_ins_fd_.get());
-    enforce::Held result;
-    for (const enforce::Outcome& outcome : enforce::execute(plan, {}, actuator, result)) {
-        if (outcome.error) {
-            log::message(log::Level::warning, "rule {}: {}", outcome.action.rule,
-                         outcome.error->message());
-        }
-    }
-    if (const auto entry = result.cgroups.find(made.path); entry != result.cgroups.end()) {
-        // Only now is it known to be so.
-        entry->second.since_ns = now_ns(CLOCK_BOOTTIME);
-        held_.cgroups[made.path] = std::move(entry->second);
-        changed();
-        forget_gone();
-    }
-}
-
-/// Remembers that what is executed in a new cgroup has the filter of its service.
-void Enforcer::note_filtered(const event::CgroupMade& made, std::uint64_t event_ns) {
-    const policy::Subject subject = policy::subject_of_cgroup(made.path);
-    const policy::Rule* const rule = policy::match_cgroup(subject, *rules_);
-    // A user can have a unit of the same name.
-    const bool is_filtered = rule != nullptr && rule->mode == PolicyMode::off &&
-                             !held_.reload_pending &&
-                             proc::unit_of_cgroup(made.path).manager == proc::Manager::system &&
-                             enforce::filters(drop_in_of(subject.unit));
-    if (is_filtered && has_room(made.path)) {
-        enforce::HeldCgroup entry;
-        entry.id = made.id;
-        entry.mode = {PolicyMode::off, PolicyMode::off};
-        entry.rule = rule->name;
-        entry.since_ns = event_ns;
-        entry.fresh = true;
-        held_.cgroups[made.path] = std::move(entry);
-        changed();
-        forget_gone();
-    } else if (held_.cgroups.erase(made.path) > 0) {
-        changed();
-    }
-}
-
-/// Whether one more cgroup can be kept in mind. Where there are too many, those that are gone are
-/// looked for now and then, and the log says it once.
-bool Enforcer::has_room(const std::string& path) {
-    if (enforce::has_room(held_.cgroups, path)) {
-        return true;
-    }
-    if (refused_++ % refused_until_forgotten == 0) {
-        forget_at_ = 0;
-        forget_gone();
-    }
-    if (enforce::has_room(held_.cgroups, path)) {
-        return true;
-    }
-    if (!std::exchange(told_no_room_, true)) {
-        log::message(log::Level::warning,
-                     "{} is not held, and others may not be: there are too many cgroups for which "
-                     "there are rules, or the path is too long",
-                     escape_untrusted(path));
-    }
-    return false;
-}
-
 enforce::Compliance Enforcer::check(const policy::Subject& subject,
                                     const enforce::ProcessFacts& process) {
     if (rules_->empty()) {
@@ -400,25 +284,6 @@ enforce::Compliance Enforcer::check(const policy::Subject& subject,
     }
     return enforce::compliance(process, policy::match(subject, *rules_), found->second, held_,
                                facts_);
-}
-
-void Enforcer::forget_gone() {
-    if (held_.cgroups.size() < forget_at_ || !tree_) {
-        return;
-    }
-    std::unordered_map<std::string, std::uint64_t> there;
-    const auto whole = tree_->walk([&](const enforce::CgroupVisit& visit) {
-        if (held_.cgroups.contains(visit.path)) {
-            there.emplace(visit.path, visit.id);
-        }
-    });
-    if (whole && *whole) {
-        std::erase_if(held_.cgroups, [&](const auto& entry) {
-            const auto found = there.find(entry.first);
-            return found == there.end() || found->second != entry.second.id;
-        });
-    }
-    forget_at_ = std::max(forget_at_least, held_.cgroups.size() * 2);
 }
 
 void Enforcer::changed() {

@@ -93,6 +93,9 @@ public:
     }
 
 private:
+    /// Cgroups to be held before those that are gone are looked for, at least.
+    static constexpr std::size_t forget_at_least = 1000;
+
     struct Request {
         std::shared_ptr<const Rules> rules;
         bool dry_run = false;
@@ -120,6 +123,7 @@ private:
     [[nodiscard]] std::string_view drop_in_of(const std::string& unit) const;
     void note_filtered(const event::CgroupMade& made, std::uint64_t event_ns);
     bool has_room(const std::string& path);
+    void remember(const std::string& path, enforce::HeldCgroup cgroup);
     void forget_gone();
     void reloaded_by_somebody();
     static int on_save(sd_event_source* source, std::uint64_t usec, void* self) noexcept;
@@ -144,7 +148,7 @@ private:
     bool under_way_ = false;
     Applied last_;
     bool unsaved_ = false;
-    std::size_t forget_at_;
+    std::size_t forget_at_ = forget_at_least;
     std::size_t refused_ = 0; ///< cgroups that there was no room for
     bool told_no_room_ = false;
     EventSource save_;

@@ -71,7 +71,6 @@ void Enforcer::ask_for_facts() {
 
 void Enforcer::apply_units() {
     Request& request = requests_.front();
-    loaded_ = drop_ins_in_force();
     // What the generator made is in force until a reload.
     const bool reload_pending = held_.reload_pending || !generated().empty();
     enforce::Plan plan = enforce::plan_units(*request.rules, drop_ins(), request.units, facts_,

@@ -2,15 +2,16 @@
 #include "enforce/unit_files.h"
 
 #include "core/file.h"
+#include "core/parse.h"
 #include "enforce/drop_in.h"
 #include "enforce/unit_name.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -53,42 +54,14 @@ std::vector<std::string> drop_in_folders(const std::string& unit) {
     return folders;
 }
 
-/// The file of a unit: its own, or else its template's.
-std::optional<fs::path> unit_file(const std::vector<std::string>& folders,
-                                  const std::string& unit) {
-    std::vector<std::string> names{unit};
-    if (auto common = template_of_instance(unit)) {
-        names.push_back(std::move(*common));
-    }
-    for (const std::string& name : names) {
-        for (const std::string& folder : folders) {
-            std::error_code error;
-            const fs::path path = fs::path(folder) / name;
-            if (fs::exists(fs::symlink_status(path, error))) {
-                return path;
-            }
-        }
-    }
-    return std::nullopt;
-}
-
-/// The rest of a line that begins with `key`, if it does.
+/// What a line assigns to `key`, if that is what it does.
 std::optional<std::string_view> value_of(std::string_view line, std::string_view key) {
-    const auto space = [](std::string_view text) {
-        return std::min(text.find_first_not_of(" \t"), text.size());
-    };
-    line.remove_prefix(space(line));
-    if (!line.starts_with(key)) {
+    const std::size_t sign = line.find('=');
+    if (sign == std::string_view::npos || trim(line.substr(0, sign)) != key) {
         return std::nullopt;
     }
-    line.remove_prefix(key.size());
-    line.remove_prefix(space(line));
-    if (!line.starts_with('=')) {
-        return std::nullopt;
-    }
-    line.remove_prefix(1);
-    line.remove_prefix(space(line));
-    return line.substr(0, line.find_last_not_of(" \t\r") + 1);
+    line.remove_suffix(line.ends_with('\r') ? 1 : 0);
+    return trim(line.substr(sign + 1));
 }
 
 /// Whether an EnvironmentFile= can be looked at. What a specifier stands for is not known here, and
@@ -120,8 +93,8 @@ void add_text(std::string_view text, UnitFacts& facts) {
 }
 
 void add_file(const fs::path& path, UnitFacts& facts) {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    std::error_code ignored;
+    if (!fs::is_regular_file(path, ignored)) {
         return;
     }
     if (const auto text = read_file(AT_FDCWD, path.c_str(), file_limit)) {
@@ -135,43 +108,46 @@ void add_file(const fs::path& path, UnitFacts& facts) {
 } // namespace
 
 UnitFiles::UnitFiles(std::vector<std::string> folders) : folders_(std::move(folders)) {
-    std::map<std::string, std::string> links;
     for (const std::string& folder : folders_) {
         for (const std::string& name : names_in(folder)) {
-            if (name.ends_with(suffix) && services_.insert(name).second) {
-                std::error_code error;
-                const fs::path target = fs::read_symlink(fs::path(folder) / name, error);
-                if (!error) {
-                    links.emplace(name, target.filename());
-                }
+            if (name.ends_with(suffix)) {
+                files_.emplace(name, folder + "/" + name); // what is there already wins
             } else if (name.ends_with(".wants") || name.ends_with(".requires")) {
-                for (const std::string& wanted : names_in(fs::path(folder) / name)) {
-                    if (wanted.ends_with(suffix)) {
-                        services_.insert(wanted);
-                    }
-                }
+                wanted_.merge(names_in(fs::path(folder) / name));
             }
         }
     }
-    // One to a file elsewhere is no alias, whatever its name there, and one to /dev/null masks.
-    for (const auto& [name, target] : links) {
-        if (name != target && is_service(name) && is_service(target) &&
-            services_.contains(target)) {
+    for (const auto& [name, path] : files_) {
+        std::error_code error;
+        const std::string target = fs::read_symlink(path, error).filename();
+        // One to a file elsewhere is no alias, whatever its name there, and one to /dev/null masks.
+        if (!error && name != target && is_service(name) && is_service(target) &&
+            files_.contains(target)) {
             aliases_.emplace(name, target);
         }
     }
 }
 
 std::vector<std::string> UnitFiles::services() const {
-    return {services_.begin(), services_.end()};
+    std::set<std::string> names;
+    for (const auto& [name, path] : files_) {
+        names.insert(name);
+    }
+    std::copy_if(wanted_.begin(), wanted_.end(), std::inserter(names, names.end()),
+                 [](const std::string& name) { return name.ends_with(suffix); });
+    return {names.begin(), names.end()};
 }
 
 UnitFacts UnitFiles::facts(const std::string& unit) const {
     UnitFacts facts;
     const auto alias = aliases_.find(unit);
     facts.id = alias == aliases_.end() ? unit : alias->second;
-    if (const auto path = unit_file(folders_, unit)) {
-        add_file(*path, facts);
+    auto found = files_.find(unit);
+    if (const auto common = template_of_instance(unit); common && found == files_.end()) {
+        found = files_.find(*common);
+    }
+    if (found != files_.end()) {
+        add_file(found->second, facts);
     }
     // Those of its other names count as well.
     std::vector<std::string> places = drop_in_folders(unit);
@@ -195,8 +171,8 @@ UnitFacts UnitFiles::facts(const std::string& unit) const {
 }
 
 bool sets_tunables(const std::string& path) {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    std::error_code ignored;
+    if (!fs::is_regular_file(path, ignored)) {
         return false;
     }
     const auto text = read_file(AT_FDCWD, path.c_str(), file_limit);

@@ -31,7 +31,8 @@ public:
 
 private:
     std::vector<std::string> folders_;
-    std::set<std::string> services_;
+    std::map<std::string, std::string> files_;   ///< by name of the service: the one that wins
+    std::set<std::string> wanted_;               ///< units of any kind
     std::map<std::string, std::string> aliases_; ///< the service that each of them is
 };
 

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/enforcer.h"
-#include "daemon/log.h"
-#include "tmp_tree.h"
+#include "enforcer_fixture.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include <cerrno>
 #include <string>
@@ -16,132 +13,9 @@ namespace rseq::daemon {
 namespace {
 
 using policy::Rule;
-using rseq::test::TmpTree;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-/// Answers when the test lets it.
-class FakeManager : public ServiceManager {
-public:
-    std::vector<std::string> services;
-    Facts facts;
-    std::optional<Error> error;
-    std::vector<std::string> asked;
-    std::vector<std::function<void()>> waiting;
-
-    void list_services(Answer<std::vector<std::string>> answer) override {
-        asked.emplace_back("list");
-        wait([this, answer] {
-            answer(error ? Result<std::vector<std::string>>(tl::unexpected<Error>(*error))
-                         : services);
-        });
-    }
-    void ask(const std::vector<std::string>& units, Answer<Facts> answer) override {
-        for (const std::string& unit : units) {
-            asked.push_back("facts of " + unit);
-        }
-        wait([this, answer] {
-            answer(error ? Result<Facts>(tl::unexpected<Error>(*error)) : facts);
-        });
-    }
-    void reload(Answer<void> answer) override {
-        asked.emplace_back("reload");
-        wait([this, answer] {
-            answer(error ? Result<void>(tl::unexpected<Error>(*error)) : Result<void>());
-        });
-    }
-    /// Gives all answers, and those to what they lead to.
-    void answer() {
-        while (!waiting.empty()) {
-            answer_one();
-        }
-    }
-    void answer_one() {
-        const auto next = std::move(waiting.front());
-        waiting.erase(waiting.begin());
-        next();
-    }
-
-private:
-    void wait(std::function<void()> answer) { waiting.push_back(std::move(answer)); }
-};
-
-class EnforcerTest : public testing::Test {
-protected:
-    TmpTree cgroups;
-    TmpTree units;
-    TmpTree generated;
-    TmpTree runtime;
-    KernelFacts facts;
-    EventLoop loop;
-    FakeManager* manager = nullptr;
-    std::unique_ptr<Enforcer> enforcer;
-    std::vector<Applied> applied;
-    std::string hold_program = "/bin/true";
-
-    EnforcerTest() {
-        facts.abi = 1;
-        log::set_max_level(2);
-        sd_event* made = nullptr;
-        EXPECT_GE(::sd_event_new(&made), 0);
-        loop.reset(made);
-        cgroup("");
-        start();
-    }
-
-    /// A file that is still right after one line of it was written over, as no real one needs.
-    void cgroup(const std::string& path) {
-        cgroups.file("." + path + "/cgroup.rseq", "mode auto\n\n\nslice allow\n");
-    }
-    std::string content(const std::string& path) {
-        return read_file(cgroups.open().get(), ("." + path + "/cgroup.rseq").c_str(), 100)
-            .value_or("none");
-    }
-    std::uint64_t id(const std::string& path) {
-        struct stat status {};
-        EXPECT_EQ(::stat(cgroups.path("." + path).c_str(), &status), 0);
-        return status.st_ino;
-    }
-    void start() {
-        enforcer.reset();
-        enforcer = std::make_unique<Enforcer>(
-            loop.get(), facts, enforce::CgroupTree(cgroups.open()),
-            EnforcerPlaces{units.path(), generated.path(), runtime.path(), hold_program});
-        auto fake = std::make_unique<FakeManager>();
-        manager = fake.get();
-        enforcer->set_service_manager(std::move(fake));
-    }
-    void apply(std::vector<Rule> rules) {
-        enforcer->apply(std::move(rules), [this](const Applied& one) { applied.push_back(one); });
-    }
-    void apply_and_answer(std::vector<Rule> rules) {
-        apply(std::move(rules));
-        manager->answer();
-    }
-    void made(const std::string& path) {
-        cgroup(path);
-        enforcer->on_cgroup_made({id(path), path}, 1);
-    }
-    [[nodiscard]] bool has_taken_over() const {
-        return read_file(runtime.open().get(), enforce::applied_name, 1).has_value();
-    }
-    std::vector<std::string> drop_ins() {
-        std::vector<std::string> names;
-        for (const auto& [unit, text] : enforcer->drop_ins()) {
-            names.push_back(unit);
-        }
-        return names;
-    }
-};
-
-Rule legacy(const std::string& unit) {
-    Rule rule;
-    rule.name = "rule-for-" + unit;
-    rule.match.unit = proc::UnitPattern(unit);
-    rule.mode = PolicyMode::legacy;
-    return rule;
-}
 
 TEST_F(EnforcerTest, CgroupsAreWrittenAtOnceAndUnitsFollow) {
     cgroup("/system.slice/x.service");
@@ -157,70 +31,6 @@ TEST_F(EnforcerTest, CgroupsAreWrittenAtOnceAndUnitsFollow) {
     EXPECT_TRUE(applied[0].complete());
     EXPECT_TRUE(enforcer->idle());
     EXPECT_FALSE(enforcer->held().reload_pending);
-}
-
-TEST_F(EnforcerTest, WithoutItsHelperNothingIsHeldFromTheStart) {
-    hold_program = "/nonexistent/hold-cgroup";
-    start();
-    apply_and_answer({legacy("x")});
-    EXPECT_FALSE(applied.back().complete());
-    ASSERT_EQ(applied.back().notes.size(), 1U);
-    EXPECT_THAT(applied.back().notes[0].reason, HasSubstr("install rseq-compatd"));
-}
-
-TEST_F(EnforcerTest, WhatTheGeneratorHadHeldIsPutBackLater) {
-    auto text = enforce::drop_in_text({{PolicyMode::legacy, PolicySlice::allow}}, legacy("x"),
-                                      "/libexec/hold-cgroup");
-    generated.file("x.service.d/" + std::string(enforce::drop_in_name), text.value_or(""));
-    cgroups.file("system.slice/x.service/cgroup.rseq", "mode legacy\n\n\nslice allow\n");
-    apply_and_answer({legacy("x")});
-    EXPECT_THAT(drop_ins(), ElementsAre("x.service"));
-    EXPECT_TRUE(enforcer->has_drop_in("x.service"));
-    apply_and_answer({});
-    EXPECT_THAT(drop_ins(), IsEmpty());
-    EXPECT_THAT(content("/system.slice/x.service"), HasSubstr("mode auto\n"));
-    EXPECT_TRUE(applied.back().complete());
-}
-
-TEST_F(EnforcerTest, WhoAppliesRulesTakesOverFromTheGenerator) {
-    generated.file("y.service.d/" + std::string(enforce::drop_in_name), "# old");
-    apply({legacy("x")});
-    EXPECT_FALSE(has_taken_over());
-    manager->answer_one();
-    EXPECT_TRUE(has_taken_over()) << "before the reload, which is to find nothing of it";
-    EXPECT_THAT(manager->asked, ElementsAre("facts of x.service", "reload"));
-}
-
-TEST_F(EnforcerTest, WhatTheGeneratorMadeGoesWithAReload) {
-    generated.file("x.service.d/" + std::string(enforce::drop_in_name), "# old");
-    apply_and_answer({});
-    EXPECT_THAT(manager->asked, ElementsAre("reload"));
-    generated.remove("x.service.d");
-    apply_and_answer({});
-    EXPECT_THAT(manager->asked, ElementsAre("reload"));
-}
-
-TEST_F(EnforcerTest, TheGeneratorGoesOnWhileNothingWasApplied) {
-    enforcer->plan({legacy("x")}, [](const Applied&) {});
-    manager->answer();
-    EXPECT_FALSE(has_taken_over()) << "only planned";
-    manager->error = Error{ETIMEDOUT, "no answer"};
-    apply_and_answer({legacy("x*")});
-    EXPECT_FALSE(has_taken_over()) << "the names are not known";
-}
-
-TEST_F(EnforcerTest, WhatUsersMakeTakesARestrictedPart) {
-    apply_and_answer({legacy("x")});
-    const std::string users = "/user.slice/user-1000.slice/user@1000.service/";
-    for (std::size_t i = 0; i <= enforce::max_held_of_users; ++i) {
-        made(users + std::to_string(i) + ".slice/x.service");
-    }
-    EXPECT_EQ(enforcer->held().cgroups.size(), enforce::max_held_of_users);
-    made("/system.slice/x.service");
-    EXPECT_EQ(enforcer->held().cgroups.size(), enforce::max_held_of_users + 1);
-    EXPECT_THAT(content("/system.slice/x.service"), HasSubstr("mode legacy\n"));
-    made("/" + std::string(200, '\x01') + "/" + std::string(200, '\x01') + "/x.service");
-    EXPECT_EQ(enforcer->held().cgroups.size(), enforce::max_held_of_users + 1);
 }
 
 TEST_F(EnforcerTest, TheEndOfTheDaemonLeavesEverythingAndTheNextOnePutsItBack) {
@@ -410,52 +220,6 @@ TEST_F(EnforcerTest, ProcessesAreCheckedByTheRulesThatThereAre) {
     EXPECT_EQ(enforcer->check(subject, process).verdict, enforce::Verdict::yes);
     apply_and_answer({});
     EXPECT_EQ(enforcer->check(subject, process).verdict, enforce::Verdict::none);
-}
-
-TEST_F(EnforcerTest, OnOtherKernelsWhoIsFilteredFromItsStartIsKnownToBeHeld) {
-    facts.abi = 0;
-    start();
-    Rule off = legacy("x");
-    off.mode = PolicyMode::off;
-    manager->facts["x.service"].id = "x.service";
-    apply_and_answer({off});
-    EXPECT_THAT(enforcer->drop_ins().at("x.service"), HasSubstr("SystemCallFilter="));
-    enforce::ProcessFacts process;
-    process.cgroup = "/system.slice/x.service";
-    process.mode = Mode::none;
-    process.started_ns = 2;
-    const policy::Subject subject = policy::subject_of_cgroup(process.cgroup);
-    EXPECT_EQ(enforcer->check(subject, process).verdict, enforce::Verdict::no);
-    made("/system.slice/x.service");
-    EXPECT_EQ(enforcer->check(subject, process).verdict, enforce::Verdict::yes);
-    EXPECT_THAT(content("/system.slice/x.service"), HasSubstr("mode auto\n"));
-    process.cgroup = "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service";
-    made(process.cgroup);
-    EXPECT_EQ(enforcer->check(subject, process).verdict, enforce::Verdict::no)
-        << "a unit of the same name of a user";
-}
-
-TEST_F(EnforcerTest, OnOtherKernelsADropInWithoutTheFilterHoldsNobody) {
-    facts.abi = 0;
-    start();
-    Rule off = legacy("x");
-    off.mode = PolicyMode::off;
-    off.glibc = false;
-    enforce::ProcessFacts process;
-    process.cgroup = "/system.slice/x.service";
-    process.mode = Mode::none;
-    process.started_ns = 2;
-    const policy::Subject subject = policy::subject_of_cgroup(process.cgroup);
-    manager->facts["x.service"].id = "x.service";
-    apply_and_answer({off});
-    made(process.cgroup);
-    EXPECT_EQ(enforcer->check(subject, process).verdict, enforce::Verdict::yes);
-    // Only the tunable is left: a filter would kill.
-    manager->facts["x.service"].allow_list = true;
-    apply_and_answer({off});
-    EXPECT_THAT(enforcer->drop_ins().at("x.service"), HasSubstr("GLIBC_TUNABLES"));
-    made(process.cgroup);
-    EXPECT_EQ(enforcer->check(subject, process).verdict, enforce::Verdict::no);
 }
 
 } // namespace

@@ -66,6 +66,7 @@ TEST_F(UnitFilesTest, AnAliasIsALinkToAnotherUnit) {
 TEST_F(UnitFilesTest, DropInsOfAnAliasAreThoseOfTheUnit) {
     files.file("lib/real.service", "");
     files.symlink("lib/alias.service", "real.service");
+    files.symlink("etc/multi-user.target.wants/alias.service", "/lib/alias.service");
     files.file("etc/alias.service.d/1.conf", "[Service]\nEnvironment=GLIBC_TUNABLES=x\n");
     EXPECT_TRUE(facts("real.service").tunables_in_file);
 }

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The part of the enforcer that is about cgroups: those that there are when rules are applied,
+// those that are made later, and which of them are gone.
+#include "core/escape.h"
+#include "daemon/clock.h"
+#include "daemon/enforcer.h"
+#include "daemon/log.h"
+#include "enforce/plan_cgroups.h"
+#include "proc/cgroup.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace rseq::daemon {
+
+namespace {
+
+/// Cgroups that there is no room for before those that are gone are looked for once more.
+constexpr std::size_t refused_until_forgotten = 1000;
+
+} // namespace
+
+void Enforcer::apply_cgroups(Request& request) {
+    const auto observed =
+        enforce::observe_cgroups(*tree_, *request.rules, held_,
+                                 [this](const std::string& unit) { return has_drop_in(unit); });
+    if (!observed) {
+        request.applied.notes.push_back(
+            {enforce::NoteKind::unenforceable, "/", "cgroups", observed.error().message(), {}, {}});
+        return;
+    }
+    enforce::Plan plan =
+        enforce::plan_cgroups(*observed, held_, now_ns(CLOCK_BOOTTIME), request.again);
+    carry_out(request, plan);
+    forget_at_ = std::max(forget_at_least, held_.cgroups.size() * 2);
+}
+
+void Enforcer::apply_filters(Request& request) {
+    if (request.dry_run) {
+        return;
+    }
+    // A filter is on a service from its start; only those that were seen to start are known.
+    std::erase_if(held_.cgroups, [&](const auto& entry) {
+        const auto* rule =
+            policy::match_cgroup(policy::subject_of_cgroup(entry.first), *request.rules);
+        return rule == nullptr || rule->mode != PolicyMode::off;
+    });
+    changed();
+}
+
+void Enforcer::on_cgroup_made(const event::CgroupMade& made, std::uint64_t event_ns) {
+    if (rules_->empty()) {
+        return;
+    }
+    if (facts_.abi == 0) {
+        note_filtered(made, event_ns);
+        return;
+    }
+    if (!tree_) {
+        return;
+    }
+    const auto observed =
+        enforce::observe_new_cgroup(*tree_, made.path, made.id, *rules_,
+                                    [this](const std::string& unit) { return has_drop_in(unit); });
+    if (!observed || !has_room(made.path)) {
+        return;
+    }
+    const enforce::Plan plan = enforce::plan_new_cgroup(*observed, held_, now_ns(CLOCK_BOOTTIME));
+    enforce::FileActuator actuator(*tree_, drop_ins_fd_.get());
+    enforce::Held result;
+    for (const enforce::Outcome& outcome : enforce::execute(plan, {}, actuator, result)) {
+        if (outcome.error) {
+            log::message(log::Level::warning, "rule {}: {}", outcome.action.rule,
+                         outcome.error->message());
+        }
+    }
+    if (const auto entry = result.cgroups.find(made.path); entry != result.cgroups.end()) {
+        // Only now is it known to be so.
+        entry->second.since_ns = now_ns(CLOCK_BOOTTIME);
+        remember(made.path, std::move(entry->second));
+    }
+}
+
+/// Remembers that what is executed in a new cgroup has the filter of its service.
+void Enforcer::note_filtered(const event::CgroupMade& made, std::uint64_t event_ns) {
+    const policy::Subject subject = policy::subject_of_cgroup(made.path);
+    const policy::Rule* const rule = policy::match_cgroup(subject, *rules_);
+    // A user can have a unit of the same name.
+    const bool is_filtered = rule != nullptr && rule->mode == PolicyMode::off &&
+                             !held_.reload_pending &&
+                             proc::unit_of_cgroup(made.path).manager == proc::Manager::system &&
+                             enforce::filters(drop_in_of(subject.unit));
+    if (is_filtered && has_room(made.path)) {
+        enforce::HeldCgroup entry;
+        entry.id = made.id;
+        entry.mode = {PolicyMode::off, PolicyMode::off};
+        entry.rule = rule->name;
+        entry.since_ns = event_ns;
+        entry.fresh = true;
+        remember(made.path, std::move(entry));
+    } else if (held_.cgroups.erase(made.path) > 0) {
+        changed();
+    }
+}
+
+/// Whether one more cgroup can be kept in mind. Where there are too many, those that are gone are
+/// looked for now and then, and the log says it once.
+bool Enforcer::has_room(const std::string& path) {
+    if (enforce::has_room(held_.cgroups, path)) {
+        return true;
+    }
+    if (refused_++ % refused_until_forgotten == 0) {
+        forget_gone();
+    }
+    if (enforce::has_room(held_.cgroups, path)) {
+        return true;
+    }
+    if (!std::exchange(told_no_room_, true)) {
+        log::message(log::Level::warning,
+                     "{} is not held, and others may not be: there are too many cgroups for which "
+                     "there are rules, or the path is too long",
+                     escape_untrusted(path));
+    }
+    return false;
+}
+
+/// Keeps in mind that a new cgroup is held.
+void Enforcer::remember(const std::string& path, enforce::HeldCgroup cgroup) {
+    held_.cgroups[path] = std::move(cgroup);
+    changed();
+    if (held_.cgroups.size() >= forget_at_) {
+        forget_gone();
+    }
+}
+
+void Enforcer::forget_gone() {
+    if (!tree_) {
+        return;
+    }
+    std::unordered_map<std::string, std::uint64_t> there;
+    const auto whole = tree_->walk([&](const enforce::CgroupVisit& visit) {
+        if (held_.cgroups.contains(visit.path)) {
+            there.emplace(visit.path, visit.id);
+        }
+    });
+    if (whole && *whole) {
+        std::erase_if(held_.cgroups, [&](const auto& entry) {
+            const auto found = there.find(entry.first);
+            return found == there.end() || found->second != entry.second.id;
+        });
+    }
+    forget_at_ = std::max(forget_at_least, held_.cgroups.size() * 2);
+}
+
+} // namespace rseq::daemon
