@@ -111,7 +111,7 @@ UnitFiles::UnitFiles(std::vector<std::string> folders) : folders_(std::move(fold
     for (const std::string& folder : folders_) {
         for (const std::string& name : names_in(folder)) {
             if (name.ends_with(suffix)) {
-                files_.emplace(name, folder + "/" + name); // what is there already wins
+                files_.emplace(name, fs::path(folder) / name); // what is there already wins
             } else if (name.ends_with(".wants") || name.ends_with(".requires")) {
                 wanted_.merge(names_in(fs::path(folder) / name));
             }
