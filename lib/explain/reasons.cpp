@@ -301,7 +301,9 @@ std::vector<Remedy> remedies_of(const Findings& evidence, bool tunable_off, Regi
     if (process.mode() == Mode::v2 && evidence.kernel.abi > 0) {
         remedies.push_back({"to have it in v1", set(process, "--mode legacy")});
     }
-    if (by_glibc && evidence.kernel.abi == 0 && can_be_held(process)) {
+    // On a broken kernel what glibc keeps from registering is kept from harm.
+    if (by_glibc && evidence.kernel.abi == 0 && can_be_held(process) &&
+        evidence.kernel.kernel_class != KernelClass::broken) {
         remedies.push_back({"to keep glibc from registering, so that the program can do it",
                             set(process, "--glibc off")});
     }

@@ -72,6 +72,16 @@ TEST(Explain, GlibcSince241RegistersAllAndCanBePinned) {
         told, "rseqctl policy set x.service --mode legacy && systemctl restart x.service"));
 }
 
+TEST(Explain, AProgramIsLetRegisterItselfOnlyWhereV1IsKept) {
+    const std::string command =
+        "rseqctl policy set x.service --glibc off && systemctl restart x.service";
+    auto evidence = glibc_process("2.41", Mode::v2, 33);
+    evidence.kernel.abi = 0;
+    EXPECT_TRUE(has_command(explain::explain(evidence), command));
+    evidence.kernel.kernel_class = KernelClass::broken;
+    EXPECT_FALSE(has_command(explain::explain(evidence), command));
+}
+
 TEST(Explain, ReleasesOfGlibcDifferFrom235And241On) {
     for (const char* version : {"2.41", "2.42", "3.0"}) {
         EXPECT_TRUE(contains(explain::explain(glibc_process(version, Mode::v2, 33)).conclusion,
