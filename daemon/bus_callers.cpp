@@ -45,8 +45,10 @@ std::size_t cost_of(sd_bus_message* call) {
 
 /// True for calls that do something beyond their reply.
 bool has_effect(sd_bus_message* call) {
-    static constexpr std::array<std::string_view, 5> members{"Subscribe", "Unsubscribe", "Rescan",
-                                                             "Reload", "Set"};
+    static constexpr std::array<std::string_view, 9> members{
+        "Subscribe", "Unsubscribe",   "Rescan",      "Reload",         "Set",
+        "SetPolicy", "ApplyPolicies", "UnsetPolicy", "SetSliceLength",
+    };
     return std::find(members.begin(), members.end(), or_empty(::sd_bus_message_get_member(call))) !=
            members.end();
 }
@@ -117,7 +119,7 @@ void Callers::remove(const std::string& name) {
     Caller& caller = *found->second;
     hooks_.gone(caller);
     unread_.forget(caller);
-    waiting_ -= caller.waiting_.size();
+    waiting_ -= caller.weight_;
     std::erase(turn_, &caller);
     callers_.erase(found);
     if (callers_.empty()) {
@@ -205,20 +207,27 @@ void Callers::refuse(sd_bus_message* call, Caller& caller) {
     }
 }
 
-int Callers::enqueue(sd_bus_message* call, bool needs_user, Serve serve) {
+int Callers::enqueue(sd_bus_message* call, bool needs_user, std::size_t bytes, Serve serve) {
     Caller* const caller = find(::sd_bus_message_get_sender(call));
     if (caller == nullptr) {
         return -ENXIO; // it was not admitted
     }
+    // sd-bus leaves it to us for calls that it has no signature for.
+    if (::sd_bus_message_at_end(call, 1) <= 0) {
+        return ::sd_bus_reply_method_errorf(call, SD_BUS_ERROR_INVALID_ARGS,
+                                            "There are more arguments than are taken");
+    }
     const std::size_t most =
         waiting_ < limits_.waiting ? limits_.waiting_of_caller : limits_.waiting_at_least;
-    if (caller->waiting_.size() >= most) {
+    if (caller->weight_ >= most) {
         refuse(call, *caller);
         return 1;
     }
     caller->at_once_ -= std::min(caller->at_once_, cost_of(call));
-    caller->waiting_.push_back({keep(call), needs_user, std::move(serve)});
-    ++waiting_;
+    const std::size_t weight = 1 + bytes / limits_.waiting_bytes;
+    caller->waiting_.push_back({keep(call), needs_user, weight, std::move(serve)});
+    caller->weight_ += weight;
+    waiting_ += weight;
     set_turn(*caller);
     schedule();
     return 1;
@@ -274,7 +283,8 @@ void Callers::serve_in_turn() {
 void Callers::serve_next(Caller& caller) {
     const Caller::Waiting next = std::move(caller.waiting_.front());
     caller.waiting_.pop_front();
-    --waiting_;
+    caller.weight_ -= next.weight;
+    waiting_ -= next.weight;
     sd_bus_message* const call = next.call.get();
     if (next.needs_user && !caller.uid()) {
         ::sd_bus_reply_method_errorf(call, SD_BUS_ERROR_ACCESS_DENIED,

@@ -37,11 +37,13 @@ private:
     struct Waiting {
         BusMessage call;
         bool needs_user = false;
+        std::size_t weight = 1; ///< as how many calls it counts
         std::function<int(sd_bus_message*, Caller&)> serve;
     };
 
     Callers* owner_;
     std::deque<Waiting> waiting_; ///< calls, the first one first
+    std::size_t weight_ = 0;      ///< of these
     bool in_turn_ = false;        ///< it is in Callers::turn_
     std::size_t refusals_ = 0;    ///< in a row
     std::size_t at_once_ = 0;     ///< bytes of answers since all was sent, without those in turn
@@ -78,12 +80,19 @@ public:
     bool admit(sd_bus_message* call);
 
     /// Lets an admitted call be served by `serve` when it is its turn, perhaps at once. The call is
-    /// kept until then: its arguments have to be read before, so that it is known to be small.
-    /// Returns what a method handler of sd-bus returns.
-    int serve(sd_bus_message* call, Serve serve) { return enqueue(call, false, std::move(serve)); }
+    /// kept until then: its arguments have to be read before, so that it is known to be small;
+    /// where there are more of them, it is refused. Returns what a method handler of sd-bus
+    /// returns.
+    int serve(sd_bus_message* call, Serve serve) {
+        return enqueue(call, false, 0, std::move(serve));
+    }
+    /// The same for a call that may be larger: so many bytes are kept of its arguments.
+    int serve(sd_bus_message* call, std::size_t bytes, Serve serve) {
+        return enqueue(call, false, bytes, std::move(serve));
+    }
     /// The same when Caller::uid() is known.
     int serve_user(sd_bus_message* call, Serve serve) {
-        return enqueue(call, true, std::move(serve));
+        return enqueue(call, true, 0, std::move(serve));
     }
 
     /// Replies with the values that `write(BusWriter&)` appends. Returns the same.
@@ -120,7 +129,7 @@ private:
     Caller* add(const char* name);
     void remove(const std::string& name);
     void look_up(Caller& caller);
-    int enqueue(sd_bus_message* call, bool needs_user, Serve serve);
+    int enqueue(sd_bus_message* call, bool needs_user, std::size_t bytes, Serve serve);
     void refuse(sd_bus_message* call, Caller& caller);
     void set_turn(Caller& caller);
     std::vector<Caller*>::iterator next_in_turn();
@@ -142,7 +151,7 @@ private:
     BusSlot disconnects_; ///< while there is a caller
     std::unordered_map<std::string, std::unique_ptr<Caller>> callers_;
     std::vector<Caller*> turn_;   ///< those with a call that can be served
-    std::size_t waiting_ = 0;     ///< calls of all callers
+    std::size_t waiting_ = 0;     ///< weight of the calls of all callers
     EventSource next_turn_;       ///< in the next turn of the loop
     EventSource after_something_; ///< after anything, such as that the bus has taken something
     std::uint64_t refusal_told_usec_ = 0;

@@ -38,6 +38,7 @@ struct BusLimits {
     std::size_t waiting = 8192;             ///< calls
     std::size_t waiting_at_least = 8;       ///< of one caller, though too many of all wait
     std::size_t waiting_of_caller = 128;    ///< as dbus-daemon allows
+    std::size_t waiting_bytes = 1024;       ///< of arguments; a call with more counts as several
     std::size_t refusals = 256;             ///< of one caller in a row, before calls are forgotten
     std::size_t at_once_bytes = 16U << 10U; ///< to one caller while not all is sent, out of turn
     std::size_t unsent_messages = 2048;     ///< that the bus has not taken yet

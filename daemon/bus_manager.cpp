@@ -52,7 +52,7 @@ int read_options(sd_bus_message* call, ListOptions& options, sd_bus_error* error
         options.kernel_threads = value != 0;
         result = ::sd_bus_message_exit_container(call);
     }
-    return result;
+    return result < 0 ? result : ::sd_bus_message_exit_container(call);
 }
 
 /// Reads an `as` of kinds into a set of bits.
@@ -71,7 +71,7 @@ int read_kinds(sd_bus_message* call, std::uint16_t& wanted, sd_bus_error* error)
         }
         wanted |= Subscribers::bit(*kind);
     }
-    return result;
+    return result < 0 ? result : ::sd_bus_message_exit_container(call);
 }
 
 } // namespace
@@ -111,7 +111,7 @@ int BusManager::list_threads(sd_bus_message* call, sd_bus_error* error) {
     pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
 
     return callers_.serve(
-        call, [this, pids = std::move(pids)](sd_bus_message* served, Caller& caller) {
+        call, 2 * size, [this, pids = std::move(pids)](sd_bus_message* served, Caller& caller) {
             return callers_.reply(served, caller, [&](BusWriter& out) {
                 hooks_.refresh();
                 out.open('a', RSEQ_DBUS_THREAD);

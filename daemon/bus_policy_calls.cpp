@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The methods that are about policies.
+#include "core/parse.h"
 #include "daemon/bus_manager.h"
 #include "daemon/bus_names.h"
 #include "daemon/bus_policies.h"
+#include "policy/match.h"
 
 #include <array>
 #include <memory>
@@ -13,6 +15,12 @@
 namespace rseq::daemon {
 
 namespace {
+
+/// Of names of units (systemd.unit(5)).
+constexpr std::size_t longest_unit = 255;
+/// Whose unit it is may stand before it: `user@1000/app.service`.
+constexpr std::size_t longest_display_name = 2 * longest_unit;
+constexpr std::size_t longest_path = 4096; // PATH_MAX
 
 /// Answers with what came of a change. The caller may be gone by then, and the connection too.
 int answer(sd_bus_message* call, const Result<PolicyChange>& change) {
@@ -112,7 +120,35 @@ int read_settings(sd_bus_message* call, Settings& settings, sd_bus_error* error)
         }
         result = ::sd_bus_message_exit_container(call);
     }
+    return result < 0 ? result : ::sd_bus_message_exit_container(call);
+}
+
+/// Reads the name of a unit. It is kept before it is known whether the caller may name one.
+int read_unit(sd_bus_message* call, const char*& unit, sd_bus_error* error) {
+    const int result = ::sd_bus_message_read(call, "s", &unit);
+    if (result >= 0 && std::string_view(unit).size() > longest_unit) {
+        return ::sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                  "The name of a unit has at most 255 bytes");
+    }
     return result;
+}
+
+/// Whether a cgroup that rules are applied to can have this path, which begins with a slash.
+bool is_cgroup_path(std::string_view path) {
+    std::size_t level = 0;
+    for (std::string_view rest = path.substr(1); !rest.empty();) {
+        const std::string_view name = take_until(rest, '/');
+        if (name.empty() || name == "." || name == ".." || ++level > policy::deepest_level) {
+            return false;
+        }
+    }
+    return path.size() <= longest_path && (path == "/" || !path.ends_with('/'));
+}
+
+/// Whether it is worth a look: anybody may ask, and each dash in the name of a slice is a cgroup.
+bool is_target(std::string_view target) {
+    return target.starts_with('/') ? is_cgroup_path(target)
+                                   : !target.empty() && target.size() <= longest_display_name;
 }
 
 } // namespace
@@ -124,21 +160,23 @@ int BusManager::list_policies(sd_bus_message* call, sd_bus_error* /*error*/) {
 }
 
 int BusManager::show_policy(sd_bus_message* call, sd_bus_error* error) {
-    constexpr std::size_t longest_path = 4096;
     const void* data = nullptr;
     std::size_t size = 0;
     if (const int result = ::sd_bus_message_read_array(call, 'y', &data, &size); result < 0) {
         return result;
     }
-    if (size == 0 || size > longest_path) {
+    if (!is_target({static_cast<const char*>(data), size})) {
         return ::sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
-                                  "The target is the name of a unit or the path of a cgroup");
+                                  "The target is the name of a unit, of at most 510 bytes, or the "
+                                  "path of a cgroup, of at most 64 levels, without empty ones, . "
+                                  "and ..");
     }
     const std::string target(static_cast<const char*>(data), size);
-    return callers_.serve(call, [this, target](sd_bus_message* served, Caller& caller) {
-        return callers_.reply(served, caller,
-                              [&](BusWriter& out) { write_policy(out, state_, target); });
-    });
+    return callers_.serve(
+        call, size + target.size(), [this, target](sd_bus_message* served, Caller& caller) {
+            return callers_.reply(served, caller,
+                                  [&](BusWriter& out) { write_policy(out, state_, target); });
+        });
 }
 
 int BusManager::apply_policies(sd_bus_message* call, sd_bus_error* /*error*/) {
@@ -155,7 +193,7 @@ int BusManager::apply_policies(sd_bus_message* call, sd_bus_error* /*error*/) {
 int BusManager::set_policy(sd_bus_message* call, sd_bus_error* error) {
     const char* unit = nullptr;
     Settings settings;
-    int result = ::sd_bus_message_read(call, "s", &unit);
+    int result = read_unit(call, unit, error);
     if (result >= 0) {
         result = read_settings(call, settings, error);
     }
@@ -173,9 +211,9 @@ int BusManager::set_policy(sd_bus_message* call, sd_bus_error* error) {
                   });
 }
 
-int BusManager::unset_policy(sd_bus_message* call, sd_bus_error* /*error*/) {
+int BusManager::unset_policy(sd_bus_message* call, sd_bus_error* error) {
     const char* unit = nullptr;
-    if (const int result = ::sd_bus_message_read(call, "s", &unit); result < 0) {
+    if (const int result = read_unit(call, unit, error); result < 0) {
         return result;
     }
     return change(call, action_set_policy,

@@ -7,23 +7,52 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 namespace rseq::daemon {
 
+namespace {
+
+/// A connection as sd_bus_open_system() makes it, except that no message brings file descriptors:
+/// a call that waits would keep them, and there are few. Returns a negative errno on failure.
+int open_system_bus(BusConnection& bus) {
+    sd_bus* made = nullptr;
+    int result = ::sd_bus_new(&made);
+    bus.reset(made);
+    const char* address = ::secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
+    if (result >= 0) {
+        result = ::sd_bus_set_address(
+            made, address != nullptr ? address : "unix:path=/run/dbus/system_bus_socket");
+    }
+    if (result >= 0) {
+        result = ::sd_bus_set_description(made, "rseq-compatd");
+    }
+    if (result >= 0) {
+        result = ::sd_bus_set_bus_client(made, 1);
+    }
+    if (result >= 0) {
+        result = ::sd_bus_negotiate_fds(made, 0);
+    }
+    return result >= 0 ? ::sd_bus_start(made) : result;
+}
+
+} // namespace
+
 Result<std::unique_ptr<BusSession>> BusSession::open(sd_event* loop, const State& state,
                                                      const BusHooks& hooks, const BusLimits& limits,
                                                      TakeName take_name, Events events) {
-    sd_bus* bus = nullptr;
-    int result = ::sd_bus_open_system_with_description(&bus, "rseq-compatd");
+    BusConnection connection;
+    int result = open_system_bus(connection);
     if (result < 0) {
         return fail(-result, "cannot connect to the system bus");
     }
+    sd_bus* bus = connection.get();
     // sd-bus asks for a large one. What is in it cannot be overtaken by the answer to somebody
     // else.
     ::setsockopt(::sd_bus_get_fd(bus), SOL_SOCKET, SO_SNDBUF, &limits.send_buffer_bytes,
                  sizeof limits.send_buffer_bytes);
-    std::unique_ptr<BusSession> self(new BusSession(BusConnection(bus), std::move(events)));
+    std::unique_ptr<BusSession> self(new BusSession(std::move(connection), std::move(events)));
 
     self->callers_.emplace(bus, loop, limits,
                            Callers::Hooks{[session = self.get()](Caller& caller) {

@@ -80,9 +80,13 @@ Decision decide(const std::string& path, std::span<const Rule> rules) {
         return decision;
     }
     visit("/");
-    for (std::size_t end = path == "/" ? std::string::npos : 0; end != std::string::npos;) {
+    std::size_t end = path == "/" ? std::string::npos : 0;
+    for (std::size_t level = 1; level <= deepest_level && end != std::string::npos; ++level) {
         end = path.find('/', end + 1);
         visit(path.substr(0, end));
+    }
+    if (end != std::string::npos) {
+        visit(path);
     }
     return decision;
 }

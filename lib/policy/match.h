@@ -3,6 +3,7 @@
 
 #include "policy/rule.h"
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -52,7 +53,13 @@ struct Decision {
     const Rule* slice_rule = nullptr;
 };
 
-/// The decision for the cgroup at `path`, which is absolute and has no slash at its end.
+/// So many levels below the root have a say in what is below them, as many as a walk over the
+/// cgroups goes down (enforce::WalkLimits). Trees of systemd and containers have less than 20.
+inline constexpr std::size_t deepest_level = 64;
+
+/// The decision for the cgroup at `path`, which is absolute and has no slash at its end. Beyond
+/// `deepest_level`, only the cgroup itself is looked at: a user can nest a thousand of them, and
+/// each level costs as much as a cgroup of its own.
 [[nodiscard]] Decision decide(const std::string& path, std::span<const Rule> rules);
 
 } // namespace rseq::policy

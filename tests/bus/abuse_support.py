@@ -6,18 +6,19 @@ import os
 import struct
 import time
 
-from bus_support import (INTROSPECTABLE, MANAGER, NAME, NOBODY, OBJECT, PROPERTIES, manager)
+from bus_support import (INTROSPECTABLE, LOG, LOG_OBJECT, MANAGER, NAME, NOBODY, OBJECT, PROPERTIES,
+                         manager)
 from dbus_client import CALL, DRIVER, NO_REPLY, Connection, Variant, message
 
 
-def call_bytes(serial, interface, member, signature="", body=(), flags=0):
-    return message(CALL, serial, signature, body, flags, path=OBJECT, destination=NAME,
+def call_bytes(serial, interface, member, signature="", body=(), flags=0, path=OBJECT):
+    return message(CALL, serial, signature, body, flags, path=path, destination=NAME,
                    interface=interface, member=member)
 
 
-def repeated(count, *call, flags=0):
+def repeated(count, *call, **options):
     """The same call `count` times; only the serial differs, at a fixed place of the header."""
-    one = bytearray(call_bytes(1, *call, flags=flags))
+    one = bytearray(call_bytes(1, *call, **options))
     out = bytearray()
     for serial in range(2, count + 2):
         struct.pack_into("<I", one, 8, serial)
@@ -43,6 +44,16 @@ CALLS = {
     "huge option": lambda n: repeated(max(1, n // 100), MANAGER, "ListProcesses", "a{sv}",
                                       ({"x": Variant("ay", bytes(1 << 20))},)),
     "huge unknown": lambda n: repeated(max(1, n // 100), MANAGER, "Absent", "ay", (bytes(1 << 20),)),
+    "huge unit": lambda n: repeated(max(1, n // 100), MANAGER, "SetPolicy", "sa{sv}",
+                                    ("x" * (1 << 20), {"mode": Variant("s", "off")})),
+    "huge unset": lambda n: repeated(max(1, n // 100), MANAGER, "UnsetPolicy", "s", ("x" * (1 << 20),)),
+    "huge extra": lambda n: repeated(max(1, n // 100), PROPERTIES, "Set", "ssvay",
+                                     (LOG, "LogLevel", Variant("s", "info"), bytes(1 << 20)),
+                                     path=LOG_OBJECT),
+    # Each level is looked at, and each dash in the name of a slice is one.
+    "deep target": lambda n: repeated(max(1, n // 10), MANAGER, "ShowPolicy", "ay", (b"/x" * 2048,)),
+    "dashed target": lambda n: repeated(max(1, n // 10), MANAGER, "ShowPolicy", "ay",
+                                        (b"a-" * 2000 + b"a.slice",)),
 }
 
 

@@ -14,9 +14,9 @@ NO_REPLY, NO_AUTO_START, INTERACTIVE = 1, 2, 4
 FIXED = {"y": ("B", 1), "n": ("h", 2), "q": ("H", 2), "i": ("i", 4), "u": ("I", 4), "b": ("I", 4),
          "x": ("q", 8), "t": ("Q", 8), "d": ("d", 8)}
 ALIGN = {"a": 4, "s": 4, "o": 4, "g": 1, "v": 1, "(": 8, "{": 8} | {c: n for c, (_, n) in FIXED.items()}
-HEADER = {1: "o", 2: "s", 3: "s", 4: "s", 5: "u", 6: "s", 7: "s", 8: "g"}
+HEADER = {1: "o", 2: "s", 3: "s", 4: "s", 5: "u", 6: "s", 7: "s", 8: "g", 9: "u"}
 NAMES = {1: "path", 2: "interface", 3: "member", 4: "error", 5: "reply_to", 6: "destination",
-         7: "sender", 8: "signature"}
+         7: "sender", 8: "signature", 9: "unix_fds"}
 DRIVER = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 
 Variant = collections.namedtuple("Variant", "signature value")
@@ -138,7 +138,7 @@ class Message:
 class Connection:
     """A client of the bus at the socket `path`, of the user `uid` if root makes it."""
 
-    def __init__(self, path, uid=None, timeout=30, hello=True):
+    def __init__(self, path, uid=None, timeout=30, hello=True, descriptors=False):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
         self.timeout = timeout
@@ -148,14 +148,16 @@ class Connection:
         try:
             self.socket.connect(path)
             claimed = str(os.geteuid()).encode().hex().encode()
-            self.socket.sendall(b"\0AUTH EXTERNAL " + claimed + b"\r\nBEGIN\r\n")
+            ask = b"NEGOTIATE_UNIX_FD\r\n" if descriptors else b""
+            self.socket.sendall(b"\0AUTH EXTERNAL " + claimed + b"\r\n" + ask + b"BEGIN\r\n")
         finally:
             os.seteuid(before)
-        line = b""
-        while not line.endswith(b"\r\n"):
-            line += self.socket.recv(1)
-        if not line.startswith(b"OK "):
-            raise ConnectionError(line)
+        for expected in (b"OK ", b"AGREE_UNIX_FD") if descriptors else (b"OK ",):
+            line = b""
+            while not line.endswith(b"\r\n"):
+                line += self.socket.recv(1)
+            if not line.startswith(expected):
+                raise ConnectionError(line)
         self.serial = 0
         self.buffer = bytearray()
         self.waiting = collections.deque()

@@ -183,4 +183,35 @@ TEST(PolicyDecision, TheRootIsACgroupLikeOthers) {
     EXPECT_EQ(decide("", rules).effective.mode, PolicyMode::automatic);
 }
 
+TEST(PolicyDecision, WhatIsTooDeepHasNoSayInWhatIsBelow) {
+    std::string deepest;
+    for (std::size_t level = 1; level <= deepest_level; ++level) {
+        deepest += "/" + std::to_string(level);
+    }
+    const std::vector<Rule> rules{held("deepest", cgroup(deepest), PolicyMode::legacy),
+                                  held("deeper", cgroup(deepest + "/x"), PolicyMode::off)};
+
+    EXPECT_EQ(name_of(decide(deepest, rules).rule), "deepest");
+    Decision decision = decide(deepest + "/x", rules);
+    EXPECT_EQ(name_of(decision.rule), "deeper");
+    EXPECT_EQ(name_of(decision.mode_rule), "deeper");
+
+    decision = decide(deepest + "/x/below", rules);
+    EXPECT_EQ(decision.rule, nullptr);
+    EXPECT_EQ(name_of(decision.mode_rule), "deepest");
+    EXPECT_EQ(decision.effective.mode, PolicyMode::legacy);
+}
+
+TEST(PolicyDecision, AnAbsurdDepthCostsNoMoreThanReadingThePath) {
+    // By the square of its levels, this would take as long as the timeout of the test.
+    std::string path;
+    for (int level = 0; level < 200'000; ++level) {
+        path += "/x";
+    }
+    const std::vector<Rule> rules{held("top", cgroup("/x"), PolicyMode::legacy)};
+    EXPECT_EQ(decide(path, rules).rule, nullptr);
+    EXPECT_EQ(name_of(decide(path, rules).mode_rule), "top");
+    EXPECT_EQ(decide(std::string(200'000, '/'), rules).rule, nullptr);
+}
+
 } // namespace
