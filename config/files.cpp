@@ -28,6 +28,8 @@ namespace {
 constexpr std::array<std::string_view, 3> folders{"/etc/rseq-compat", "/run/rseq-compat",
                                                   "/usr/lib/rseq-compat"};
 
+constexpr mode_t folder_mode = 0755;
+
 std::string path_in(const std::string& root, std::string_view folder, const std::string& name) {
     std::string path = root;
     path += folder;
@@ -113,10 +115,22 @@ Result<void> check_not_hidden(const std::string& root, Lifetime lifetime, const 
 }
 
 Result<void> make_folder(const std::string& path) {
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    if (error) {
-        return fail(error.value(), "cannot make the folder " + path);
+    std::filesystem::path folder;
+    for (const std::filesystem::path& name : std::filesystem::path(path)) {
+        folder /= name;
+        std::error_code error;
+        const bool made = std::filesystem::create_directory(folder, error);
+        if (error) {
+            return fail(error.value(), "cannot make the folder " + path);
+        }
+        if (!made) {
+            continue;
+        }
+        const auto fd = open_directory(folder);
+        if (!fd) {
+            return tl::unexpected<Error>(fd.error());
+        }
+        ::fchmod(fd->get(), folder_mode); // whatever the umask says: everybody may read rules
     }
     return {};
 }

@@ -45,7 +45,14 @@ void log_note(const enforce::Note& note) {
                  escape_untrusted(note.target), note.reason);
 }
 
-void log_applied(const Applied& applied) {
+bool is_same(const enforce::Note& one, const enforce::Note& other) {
+    // A number in the reason may be another.
+    return one.kind == other.kind && one.target == other.target && one.what == other.what &&
+           one.rule == other.rule;
+}
+
+/// Notes that were told the last time are not told again: it may be up to users how often.
+void log_applied(const Applied& applied, const Applied& last) {
     std::size_t done = 0;
     for (const enforce::Outcome& outcome : applied.outcomes) {
         if (outcome.error) {
@@ -57,7 +64,10 @@ void log_applied(const Applied& applied) {
         }
     }
     for (const enforce::Note& note : applied.notes) {
-        log_note(note);
+        if (std::none_of(last.notes.begin(), last.notes.end(),
+                         [&](const enforce::Note& one) { return is_same(one, note); })) {
+            log_note(note);
+        }
     }
     if (done > 0) {
         log::message(log::Level::info, "policies: {} changes made", done);
@@ -92,7 +102,7 @@ Enforcer::Enforcer(sd_event* loop, const KernelFacts& facts,
       rules_(std::make_shared<const Rules>()), save_(make_timer(loop, on_save, this)),
       replan_(make_timer(loop, on_replan, this)) {
     if (drop_ins_fd_) {
-        manager_ = make_systemd(loop, [this] { reloaded_by_somebody(); });
+        manager_ = make_systemd(loop, [this] { on_reloaded(); });
     }
     if (!runtime_fd_) {
         log::message(log::Level::warning,
@@ -102,6 +112,7 @@ Enforcer::Enforcer(sd_event* loop, const KernelFacts& facts,
     }
     if (auto held = enforce::load_held(runtime_fd_.get())) {
         held_ = std::move(*held);
+        room_ = enforce::Room(held_.cgroups);
     } else {
         log::message(log::Level::warning,
                      "{}/{}; what was there before the policies that are in force is not known",
@@ -162,7 +173,7 @@ void Enforcer::apply(Rules rules, Done done) {
 
 void Enforcer::apply_again(bool dry_run, Done done) {
     const auto will_apply = [](const Request& request) {
-        return !request.dry_run;
+        return !request.dry_run && !request.cgroups_only;
     };
     if (!dry_run && !done && requests_.size() > 1 &&
         std::any_of(std::next(requests_.begin()), requests_.end(), will_apply)) {
@@ -172,6 +183,18 @@ void Enforcer::apply_again(bool dry_run, Done done) {
     request.rules = latest_rules();
     request.dry_run = dry_run;
     request.done = std::move(done);
+    add(std::move(request));
+}
+
+void Enforcer::apply_to_cgroups_again() {
+    if (requests_.size() > 1 &&
+        std::any_of(std::next(requests_.begin()), requests_.end(),
+                    [](const Request& request) { return !request.dry_run; })) {
+        return;
+    }
+    Request request;
+    request.rules = latest_rules();
+    request.cgroups_only = true;
     add(std::move(request));
 }
 
@@ -210,7 +233,7 @@ void Enforcer::start() {
     if (!request.dry_run) {
         rules_ = request.rules;
         decisions_.clear();
-        told_no_room_ = false;
+        told_no_room_ = told_no_room_ && request.again;
         needs_uid_ = std::any_of(rules_->begin(), rules_->end(), [](const policy::Rule& rule) {
             return rule.match.uid.has_value();
         });
@@ -222,7 +245,13 @@ void Enforcer::start() {
     } else {
         apply_filters(request);
     }
-    ask_for_names();
+    request.outcomes_of_cgroups = request.applied.outcomes.size();
+    request.notes_of_cgroups = request.applied.notes.size();
+    if (request.cgroups_only) {
+        finish();
+    } else {
+        ask_for_names();
+    }
 }
 
 void Enforcer::carry_out(Request& request, enforce::Plan& plan) {
@@ -248,18 +277,24 @@ void Enforcer::carry_out(Request& request, enforce::Plan& plan) {
             held_ = std::move(after);
             changed();
         }
+        room_ = enforce::Room(held_.cgroups);
     }
     std::move(outcomes.begin(), outcomes.end(), std::back_inserter(request.applied.outcomes));
 }
 
 void Enforcer::finish() {
     loaded_ = drop_ins_in_force();
-    const Request request = std::move(requests_.front());
+    Request request = std::move(requests_.front());
     requests_.pop_front();
     under_way_ = false;
     if (!request.dry_run) {
+        log_applied(request.applied, last_);
+        if (request.cgroups_only) {
+            keep_last_of_units(request);
+        }
         last_ = request.applied;
-        log_applied(last_);
+        last_outcomes_of_cgroups_ = request.outcomes_of_cgroups;
+        last_notes_of_cgroups_ = request.notes_of_cgroups;
     }
     if (request.done) {
         request.done(request.applied);
@@ -270,10 +305,25 @@ void Enforcer::finish() {
     }
 }
 
+/// What came of units the last time is still so.
+void Enforcer::keep_last_of_units(Request& request) const {
+    const auto append = [](auto& to, const auto& from, std::size_t begin) {
+        to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(begin), from.end());
+    };
+    append(request.applied.outcomes, last_.outcomes, last_outcomes_of_cgroups_);
+    append(request.applied.notes, last_.notes, last_notes_of_cgroups_);
+}
+
 enforce::Compliance Enforcer::check(const policy::Subject& subject,
                                     const enforce::ProcessFacts& process) {
     if (rules_->empty()) {
         return {};
+    }
+    const policy::Rule* const rule = policy::match(subject, *rules_);
+    if (process.cgroup.size() > enforce::max_held_path) {
+        // Users can have any number of them: they are not kept.
+        return enforce::compliance(process, rule, policy::decide(process.cgroup, *rules_), held_,
+                                   facts_);
     }
     auto found = decisions_.find(process.cgroup);
     if (found == decisions_.end()) {
@@ -282,8 +332,7 @@ enforce::Compliance Enforcer::check(const policy::Subject& subject,
         }
         found = decisions_.emplace(process.cgroup, policy::decide(process.cgroup, *rules_)).first;
     }
-    return enforce::compliance(process, policy::match(subject, *rules_), found->second, held_,
-                               facts_);
+    return enforce::compliance(process, rule, found->second, held_, facts_);
 }
 
 void Enforcer::changed() {
@@ -302,8 +351,9 @@ void Enforcer::save() {
     }
 }
 
-void Enforcer::reloaded_by_somebody() {
-    if (enforce::needs_service_names(*rules_)) {
+void Enforcer::on_reloaded() {
+    // The one of our own was for what we wrote: to look once more would find nothing new.
+    if (!std::exchange(reload_under_way_, false) && enforce::needs_service_names(*rules_)) {
         start_timer(replan_, replan_delay_usec);
     }
 }

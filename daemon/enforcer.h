@@ -15,6 +15,7 @@
 #include "enforce/report.h"
 #include "policy/match.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -60,6 +61,9 @@ public:
     void apply(Rules rules, Done done);
     /// The same with the rules that there are, or only the plan of it.
     void apply_again(bool dry_run, Done done);
+    /// The same for cgroups alone, of which the making of some may have been missed. The service
+    /// manager is not asked: how often this is called is up to whoever makes events.
+    void apply_to_cgroups_again();
 
     /// What applying these rules would do. Nothing is changed, and the rules stay what they are.
     void plan(Rules rules, Done done);
@@ -67,6 +71,9 @@ public:
     /// To be called for each cgroup that is made, as soon as possible: writes what its rule asks
     /// for. `event_ns`: CLOCK_BOOTTIME of the event.
     void on_cgroup_made(const event::CgroupMade& made, std::uint64_t event_ns);
+
+    /// To be called whenever the service manager has read all files anew.
+    void on_reloaded();
 
     /// Whether a process complies, by the rules that there are now. The rule is valid until the
     /// next apply().
@@ -99,9 +106,13 @@ private:
     struct Request {
         std::shared_ptr<const Rules> rules;
         bool dry_run = false;
+        bool cgroups_only = false;
         bool again = false; ///< the rules have been applied before
         Done done;
         Applied applied;
+        /// How much of `applied` is about cgroups; what is about units comes behind.
+        std::size_t outcomes_of_cgroups = 0;
+        std::size_t notes_of_cgroups = 0;
         enforce::Units units;
     };
 
@@ -115,9 +126,10 @@ private:
     void ask_for_names();
     void ask_for_facts();
     void apply_units();
-    void stop_generator(const Request& request);
+    bool stop_generator(const Request& request);
     void reload();
     void finish();
+    void keep_last_of_units(Request& request) const;
     void carry_out(Request& request, enforce::Plan& plan);
     void changed();
     [[nodiscard]] std::string_view drop_in_of(const std::string& unit) const;
@@ -125,7 +137,6 @@ private:
     bool has_room(const std::string& path);
     void remember(const std::string& path, enforce::HeldCgroup cgroup);
     void forget_gone();
-    void reloaded_by_somebody();
     static int on_save(sd_event_source* source, std::uint64_t usec, void* self) noexcept;
     static int on_replan(sd_event_source* source, std::uint64_t usec, void* self) noexcept;
 
@@ -140,13 +151,17 @@ private:
     std::shared_ptr<const Rules> rules_;
     bool needs_uid_ = false;
     enforce::Held held_;
+    enforce::Room room_; ///< of held_.cgroups
     /// By path of the cgroup, for rules_.
     std::unordered_map<std::string, policy::Decision> decisions_;
     /// The drop-ins in force, as they were last seen: by unit or template.
     enforce::DropIns loaded_;
     std::deque<Request> requests_; ///< the first one may be under way
     bool under_way_ = false;
+    bool reload_under_way_ = false; ///< one of ours, of which no signal has come
     Applied last_;
+    std::size_t last_outcomes_of_cgroups_ = 0;
+    std::size_t last_notes_of_cgroups_ = 0;
     bool unsaved_ = false;
     std::size_t forget_at_ = forget_at_least;
     std::size_t refused_ = 0; ///< cgroups that there was no room for

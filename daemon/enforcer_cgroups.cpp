@@ -9,6 +9,7 @@
 #include "proc/cgroup.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace rseq::daemon {
@@ -45,6 +46,7 @@ void Enforcer::apply_filters(Request& request) {
             policy::match_cgroup(policy::subject_of_cgroup(entry.first), *request.rules);
         return rule == nullptr || rule->mode != PolicyMode::off;
     });
+    room_ = enforce::Room(held_.cgroups);
     changed();
 }
 
@@ -99,6 +101,7 @@ void Enforcer::note_filtered(const event::CgroupMade& made, std::uint64_t event_
         entry.fresh = true;
         remember(made.path, std::move(entry));
     } else if (held_.cgroups.erase(made.path) > 0) {
+        room_.remove(made.path);
         changed();
     }
 }
@@ -106,27 +109,30 @@ void Enforcer::note_filtered(const event::CgroupMade& made, std::uint64_t event_
 /// Whether one more cgroup can be kept in mind. Where there are too many, those that are gone are
 /// looked for now and then, and the log says it once.
 bool Enforcer::has_room(const std::string& path) {
-    if (enforce::has_room(held_.cgroups, path)) {
+    if (held_.cgroups.contains(path) || room_.has_for(path)) {
         return true;
     }
     if (refused_++ % refused_until_forgotten == 0) {
         forget_gone();
     }
-    if (enforce::has_room(held_.cgroups, path)) {
+    if (room_.has_for(path)) {
         return true;
     }
     if (!std::exchange(told_no_room_, true)) {
         log::message(log::Level::warning,
                      "{} is not held, and others may not be: there are too many cgroups for which "
                      "there are rules, or the path is too long",
-                     escape_untrusted(path));
+                     escape_untrusted(std::string_view(path).substr(0, enforce::max_held_path)));
     }
     return false;
 }
 
 /// Keeps in mind that a new cgroup is held.
 void Enforcer::remember(const std::string& path, enforce::HeldCgroup cgroup) {
-    held_.cgroups[path] = std::move(cgroup);
+    const bool is_new = held_.cgroups.insert_or_assign(path, std::move(cgroup)).second;
+    if (is_new) {
+        room_.add(path);
+    }
     changed();
     if (held_.cgroups.size() >= forget_at_) {
         forget_gone();
@@ -138,16 +144,18 @@ void Enforcer::forget_gone() {
         return;
     }
     std::unordered_map<std::string, std::uint64_t> there;
-    const auto whole = tree_->walk([&](const enforce::CgroupVisit& visit) {
+    const auto walked = tree_->walk([&](const enforce::CgroupVisit& visit) {
         if (held_.cgroups.contains(visit.path)) {
             there.emplace(visit.path, visit.id);
         }
     });
-    if (whole && *whole) {
+    if (walked) {
         std::erase_if(held_.cgroups, [&](const auto& entry) {
             const auto found = there.find(entry.first);
-            return found == there.end() || found->second != entry.second.id;
+            return found == there.end() ? walked->covers(entry.first)
+                                        : found->second != entry.second.id;
         });
+        room_ = enforce::Room(held_.cgroups);
     }
     forget_at_ = std::max(forget_at_least, held_.cgroups.size() * 2);
 }

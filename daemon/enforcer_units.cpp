@@ -72,9 +72,10 @@ void Enforcer::ask_for_facts() {
 void Enforcer::apply_units() {
     Request& request = requests_.front();
     // What the generator made is in force until a reload.
-    const bool reload_pending = held_.reload_pending || !generated().empty();
-    enforce::Plan plan = enforce::plan_units(*request.rules, drop_ins(), request.units, facts_,
-                                             reload_pending, places_.hold_program);
+    const bool has_generated = !generated().empty();
+    enforce::Plan plan =
+        enforce::plan_units(*request.rules, drop_ins(), request.units, facts_,
+                            held_.reload_pending || has_generated, places_.hold_program);
     const bool is_stale =
         !request.units.unreachable.empty() && enforce::needs_service_names(*request.rules);
     if (!drop_ins_fd_ || is_stale) {
@@ -110,36 +111,42 @@ void Enforcer::apply_units() {
     // Before anything is written: a daemon that is killed in between has its successor reload.
     plan.held.reload_pending = reloads || held_.reload_pending;
     carry_out(request, plan);
-    if (!request.dry_run && drop_ins_fd_ && !is_stale) {
-        stop_generator(request);
-    }
-    if (!reloads) {
-        finish();
-    } else if (request.dry_run) {
+    const bool is_stopped =
+        !request.dry_run && drop_ins_fd_ && !is_stale && stop_generator(request);
+    if (reloads && request.dry_run) {
         request.applied.outcomes.push_back({plan.actions.back(), std::nullopt});
         finish();
-    } else {
+    } else if (reloads && (held_.reload_pending || (has_generated && is_stopped))) {
         reload();
+    } else {
+        // Where nothing could be written a reload would change nothing.
+        finish();
     }
 }
 
-/// From now on the drop-ins that were written are all that there should be.
-void Enforcer::stop_generator(const Request& request) {
+/// From now on the drop-ins that were written are all that there should be. Returns whether the
+/// generator knows.
+bool Enforcer::stop_generator(const Request& request) {
     const auto failed = [](const enforce::Outcome& outcome) {
         return outcome.error && outcome.action.kind == enforce::ActionKind::write_drop_in;
     };
     const auto& outcomes = request.applied.outcomes;
     if (!runtime_fd_ || std::any_of(outcomes.begin(), outcomes.end(), failed)) {
-        return;
+        return false;
     }
     constexpr mode_t mode = 0644;
-    if (const auto done = replace_file(runtime_fd_.get(), enforce::applied_name, "", mode); !done) {
+    const auto done = replace_file(runtime_fd_.get(), enforce::applied_name, "", mode);
+    if (!done) {
         log::message(log::Level::warning, "{} in {}", done.error().message(), places_.runtime);
     }
+    return done.has_value();
 }
 
 void Enforcer::reload() {
+    reload_under_way_ = true;
     manager_->reload([this](Result<void> done) {
+        // systemd sends the signal before it answers: one that comes later is of somebody else.
+        reload_under_way_ = false;
         enforce::Outcome& outcome = requests_.front().applied.outcomes.emplace_back();
         outcome.action.kind = enforce::ActionKind::reload;
         if (done) {

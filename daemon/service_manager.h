@@ -36,7 +36,8 @@ public:
 };
 
 /// systemd on the system bus, org.freedesktop.systemd1. Connects when it is first asked, and again
-/// after the connection was lost. `reloaded` is called after somebody had it read all files anew.
+/// after the connection was lost. `reloaded` is called after all files have been read anew, because
+/// of reload() too, and then before that is answered.
 [[nodiscard]] std::unique_ptr<ServiceManager> make_systemd(sd_event* loop,
                                                            std::function<void()> reloaded);
 

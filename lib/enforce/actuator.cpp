@@ -58,6 +58,7 @@ Result<void> FileActuator::perform(const Action& action) {
 
 std::vector<Outcome> execute(const Plan& plan, const Held& before, Actuator& actuator, Held& held) {
     held = plan.held;
+    held.reload_pending = before.reload_pending;
     std::vector<Outcome> outcomes;
     outcomes.reserve(plan.actions.size());
     for (const Action& action : plan.actions) {

@@ -52,7 +52,7 @@ struct Outcome {
 /// Takes all actions but a reload, in their order; one that fails keeps none of the others. `held`
 /// becomes what is really held: `plan.held`, but as `before` where an action failed, and without
 /// the cgroups that turned out to be gone. Reloading is left to the caller, who has an event loop;
-/// `held.reload_pending` says whether there is something to be read.
+/// `held.reload_pending` says whether there is something to be read, now or since before.
 std::vector<Outcome> execute(const Plan& plan, const Held& before, Actuator& actuator, Held& held);
 
 } // namespace rseq::enforce

@@ -16,6 +16,7 @@
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace rseq::enforce {
 
@@ -62,46 +63,88 @@ Dir open_dir(int parent_fd, const char* name) {
 class Walk {
 public:
     Walk(const std::function<void(const CgroupVisit&)>& visit, const WalkLimits& limits)
-        : visit_(visit), limits_(limits) {}
+        : visit_(visit), limits_(limits), left_(limits.cgroups) {}
 
-    /// Visits the directory at path_ and all below it.
-    void descend(DIR* dir, std::uint64_t id, std::size_t depth) {
-        if (depth > limits_.depth || visited_ == limits_.cgroups) {
-            whole_ = false;
-            return;
+    Walked walk(DIR* root, std::uint64_t id) {
+        descend(root, id, 0);
+        // However many there are of users, all others have been visited by now.
+        whole_ = &walked_.whole_of_users;
+        left_ = limits_.of_users;
+        for (const UserManager& manager : std::exchange(user_managers_, {})) {
+            if (const Dir dir = open_dir(::dirfd(root), manager.path.c_str() + 1)) {
+                path_ = manager.path;
+                list(dir.get(), manager.depth);
+            } else {
+                note_left_out();
+            }
         }
-        ++visited_;
-        const int fd = ::dirfd(dir);
-        visit_({path_.empty() ? root_path_ : path_, id, fd});
+        return walked_;
+    }
+
+private:
+    struct UserManager {
+        std::string path;
+        std::size_t depth;
+    };
+
+    /// Visits the directory at path_ and all below it that is not of users, if it is not itself.
+    void descend(DIR* dir, std::uint64_t id, std::size_t depth) {
+        --left_;
+        visit_({path_.empty() ? root_path_ : path_, id, ::dirfd(dir)});
+        if (!is_of_users(path_) && is_of_users(path_ + "/")) {
+            user_managers_.push_back({path_, depth});
+        } else {
+            list(dir, depth);
+        }
+    }
+
+    /// Visits all below the directory at path_.
+    void list(DIR* dir, std::size_t depth) {
         while (const dirent* const entry = ::readdir(dir)) {
             const std::string_view name = entry->d_name;
             if (entry->d_type != DT_DIR || name == "." || name == "..") {
                 continue;
             }
-            if (const Dir below = open_dir(fd, entry->d_name)) {
+            if (depth == limits_.depth || left_ == 0) {
+                *whole_ = false;
+                return;
+            }
+            if (const Dir below = open_dir(::dirfd(dir), entry->d_name)) {
                 const std::size_t length = path_.size();
                 path_ += '/';
                 path_ += name;
                 descend(below.get(), entry->d_ino, depth + 1);
                 path_.resize(length);
-            } else if (errno != ENOENT && errno != ENODEV) {
-                whole_ = false;
+            } else {
+                note_left_out();
             }
         }
     }
 
-    [[nodiscard]] bool whole() const { return whole_; }
+    /// After a directory could not be opened.
+    void note_left_out() { *whole_ = *whole_ && (errno == ENOENT || errno == ENODEV); }
 
-private:
     const std::function<void(const CgroupVisit&)>& visit_;
     const WalkLimits& limits_;
     const std::string root_path_ = "/";
     std::string path_;
-    std::size_t visited_ = 0;
-    bool whole_ = true;
+    std::size_t left_; ///< how many more can be visited
+    Walked walked_;
+    bool* whole_ = &walked_.whole; ///< the part of it that is under way
+    std::vector<UserManager> user_managers_;
 };
 
 } // namespace
+
+bool is_of_users(std::string_view path) {
+    // /user.slice/user-UID.slice/user@UID.service; what is beside it is made by systemd.
+    if (!path.starts_with("/user.slice/")) {
+        return false;
+    }
+    const std::size_t manager = path.find("/user@");
+    return manager != std::string_view::npos &&
+           path.find('/', manager + 1) != std::string_view::npos;
+}
 
 Result<CgroupTree> CgroupTree::mounted() {
     for (const char* const path : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
@@ -121,16 +164,14 @@ bool CgroupTree::has_policies() const {
     return ::faccessat(root_.get(), file_name, F_OK, 0) == 0;
 }
 
-Result<bool> CgroupTree::walk(const std::function<void(const CgroupVisit&)>& visit,
-                              const WalkLimits& limits) const {
+Result<Walked> CgroupTree::walk(const std::function<void(const CgroupVisit&)>& visit,
+                                const WalkLimits& limits) const {
     const Dir root = open_dir(root_.get(), ".");
     struct stat status {};
     if (root == nullptr || ::fstat(::dirfd(root.get()), &status) != 0) {
         return fail_errno("cannot list the cgroups");
     }
-    Walk walk(visit, limits);
-    walk.descend(root.get(), status.st_ino, 0);
-    return walk.whole();
+    return Walk(visit, limits).walk(root.get(), status.st_ino);
 }
 
 Result<Policy> CgroupTree::policy(int dir_fd) {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace rseq::enforce {
@@ -23,10 +24,25 @@ struct CgroupVisit {
     int dir_fd;
 };
 
+/// Whether a cgroup is below that of the service manager of a user, who can make as many there as
+/// he likes, with any name.
+[[nodiscard]] bool is_of_users(std::string_view path);
+
 /// Bounds of a walk. A deeper directory, or one more, is left out, and the walk says so.
 struct WalkLimits {
     std::size_t depth = 64;
-    std::size_t cgroups = 100000;
+    std::size_t cgroups = 100000; ///< but for those of users
+    std::size_t of_users = 20000;
+};
+
+/// What a walk came by.
+struct Walked {
+    bool whole = true;          ///< all of which no user is the maker
+    bool whole_of_users = true; ///< all the others
+    /// Whether the cgroup would have been visited if it were there.
+    [[nodiscard]] bool covers(std::string_view path) const {
+        return is_of_users(path) ? whole_of_users : whole;
+    }
 };
 
 /// The cgroup v2 hierarchy from a directory descriptor. Paths are absolute within it, as in
@@ -42,10 +58,10 @@ public:
     /// Whether this kernel has cgroup.rseq.
     [[nodiscard]] bool has_policies() const;
 
-    /// Calls `visit` for every directory, parents before what is in them. A directory that goes
-    /// away meanwhile is left out. Returns whether these were all.
-    Result<bool> walk(const std::function<void(const CgroupVisit&)>& visit,
-                      const WalkLimits& limits = {}) const;
+    /// Calls `visit` for every directory, parents before what is in them, and those of users last.
+    /// A directory that goes away meanwhile is left out.
+    Result<Walked> walk(const std::function<void(const CgroupVisit&)>& visit,
+                        const WalkLimits& limits = {}) const;
 
     /// What the file of one cgroup says. ENOENT and ENODEV both mean that the cgroup is gone.
     [[nodiscard]] Result<Policy> policy(const std::string& path) const;

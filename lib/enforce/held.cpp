@@ -3,11 +3,11 @@
 
 #include "core/file.h"
 #include "core/parse.h"
+#include "enforce/cgroup_tree.h"
 
 #include <nlohmann/json.hpp>
 
 #include <cerrno>
-#include <iterator>
 #include <utility>
 
 namespace rseq::enforce {
@@ -164,21 +164,34 @@ bool HeldCgroup::wrote(const Setting& setting) const {
     return slice && slice->wrote == std::get<PolicySlice>(setting);
 }
 
-bool has_room(const std::map<std::string, HeldCgroup>& cgroups, const std::string& path) {
-    if (cgroups.contains(path)) {
-        return true;
+bool is_too_long(std::string_view path) {
+    // A byte takes no less than one.
+    return path.size() > max_held_path || escape_path(path).size() > max_held_path;
+}
+
+Room::Room(const std::map<std::string, HeldCgroup>& cgroups) {
+    for (const auto& [path, cgroup] : cgroups) {
+        add(path);
     }
-    if (cgroups.size() >= max_held_cgroups || escape_path(path).size() > max_held_path) {
-        return false;
+}
+
+bool Room::has_for(std::string_view path) const {
+    return all_ < max_held_cgroups && !is_too_long(path) &&
+           (of_users_ < max_held_of_users || !is_of_users(path));
+}
+
+void Room::add(std::string_view path) {
+    ++all_;
+    if (is_of_users(path)) {
+        ++of_users_;
     }
-    constexpr std::string_view users = "/user.slice/";
-    constexpr std::string_view behind_users = "/user.slice0"; // the next character
-    if (!path.starts_with(users) || cgroups.size() < max_held_of_users) {
-        return true;
+}
+
+void Room::remove(std::string_view path) {
+    --all_;
+    if (is_of_users(path)) {
+        --of_users_;
     }
-    const auto first = cgroups.lower_bound(std::string(users));
-    const auto last = cgroups.lower_bound(std::string(behind_users));
-    return static_cast<std::size_t>(std::distance(first, last)) < max_held_of_users;
 }
 
 std::string to_json(const Held& held) {

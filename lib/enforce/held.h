@@ -55,14 +55,29 @@ struct Held {
 inline constexpr const char* held_file = "held.json";
 inline constexpr std::size_t max_held_bytes = std::size_t{32} * 1024 * 1024;
 inline constexpr std::size_t max_held_cgroups = 20000;
-/// Of these, those that users make themselves, below /user.slice; and bytes of a path in the file.
+/// Of these, those of users (is_of_users); and bytes of a path in the file.
 inline constexpr std::size_t max_held_of_users = 5000;
 inline constexpr std::size_t max_held_path = 768;
 
-/// Whether the cgroup can be kept in mind beside these, if it is not among them. Users can make as
-/// many as they like, with any name: that may not keep others from being held.
-[[nodiscard]] bool has_room(const std::map<std::string, HeldCgroup>& cgroups,
-                            const std::string& path);
+/// Whether the path is longer than one that can be kept in mind.
+[[nodiscard]] bool is_too_long(std::string_view path);
+
+/// Counts cgroups that are kept in mind. Those of users may not keep others from being held.
+class Room {
+public:
+    Room() = default;
+    explicit Room(const std::map<std::string, HeldCgroup>& cgroups);
+
+    /// Whether there is room for one that is not among them.
+    [[nodiscard]] bool has_for(std::string_view path) const;
+    /// One more that was not among them, and one less that was.
+    void add(std::string_view path);
+    void remove(std::string_view path);
+
+private:
+    std::size_t all_ = 0;
+    std::size_t of_users_ = 0;
+};
 
 /// As JSON. Bytes of paths that are not printable ASCII, `%` and `"` are written as %HH.
 [[nodiscard]] std::string to_json(const Held& held);

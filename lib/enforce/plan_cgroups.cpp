@@ -4,7 +4,9 @@
 #include "policy/match.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <iterator>
+#include <map>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -12,6 +14,9 @@
 namespace rseq::enforce {
 
 namespace {
+
+/// More of one kind for one rule tell nothing new.
+constexpr std::size_t notes_of_a_kind = 20;
 
 bool holds_cgroup(const policy::Rule* rule) {
     return rule != nullptr && (rule->mode || rule->slice);
@@ -37,6 +42,35 @@ Note note(NoteKind kind, const ObservedCgroup& observed, std::string what, std::
     return note;
 }
 
+Note note_of_no_rule(std::string what, std::string reason) {
+    return {NoteKind::partial, "/", std::move(what), std::move(reason), {}, {}};
+}
+
+/// Keeps the first of the notes of each kind for each rule.
+void shorten(std::vector<Note>& notes) {
+    std::map<std::pair<std::string, NoteKind>, std::size_t> counts;
+    const std::size_t surplus = std::erase_if(notes, [&](const Note& one) {
+        return ++counts[{one.rule, one.kind}] > notes_of_a_kind;
+    });
+    if (surplus > 0) {
+        notes.push_back(note_of_no_rule("notes", std::to_string(surplus) + " more like these"));
+    }
+}
+
+/// Says that the cgroups are not all, if it is so.
+void note_left_out(const Walked& walked, std::size_t left_out, std::vector<Note>& notes) {
+    if (!walked.whole) {
+        notes.push_back(
+            note_of_no_rule("cgroups", "there are more, or deeper ones, than are looked at"));
+    }
+    if (left_out > 0 || !walked.whole_of_users) {
+        notes.push_back(note_of_no_rule(
+            "cgroups of users",
+            (walked.whole_of_users ? std::to_string(left_out) : std::string("some")) +
+                " are not held: there are too many, or their paths are too long"));
+    }
+}
+
 /// Plans one cgroup after the other.
 class Planner {
 public:
@@ -44,6 +78,9 @@ public:
     /// before if it is null.
     Planner(const Held& before, std::uint64_t now_ns, const Held* above = nullptr)
         : before_(before), above_(above != nullptr ? above->cgroups : held_), now_ns_(now_ns) {}
+
+    /// What is held already keeps its place, whatever is added before it.
+    void reserve(const std::string& path) { room_.add(path); }
 
     void add(const ObservedCgroup& observed, bool fresh) {
         observed_ = &observed;
@@ -60,12 +97,13 @@ public:
         if (entry.empty()) {
             return;
         }
-        if (!has_room(held_, observed.path)) {
+        if (known == nullptr && !room_.has_for(observed.path)) {
             writes_.resize(writes);
-            notes_.push_back(note(
-                NoteKind::unenforceable, observed, "its cgroup",
-                "more cgroups would be held than can be kept in mind, or the path is too long"));
+            note_no_room();
             return;
+        }
+        if (known == nullptr) {
+            room_.add(observed.path);
         }
         const bool as_before = known != nullptr && known->mode == entry.mode &&
                                known->slice == entry.slice && writes_.size() == writes;
@@ -77,6 +115,7 @@ public:
     }
 
     Plan finish() {
+        held_.merge(kept_);
         Plan plan;
         plan.actions = std::move(writes_);
         std::move(restores_.begin(), restores_.end(), std::back_inserter(plan.actions));
@@ -87,9 +126,24 @@ public:
     }
 
     /// A cgroup of which nothing was seen stays as it is.
-    void keep(const std::string& path, const HeldCgroup& entry) { held_.emplace(path, entry); }
+    void keep(const std::string& path, const HeldCgroup& entry) {
+        reserve(path);
+        kept_.emplace(path, entry);
+    }
+
+    /// How many there was no room for that have no note.
+    [[nodiscard]] std::size_t left_out() const { return left_out_; }
 
 private:
+    void note_no_room() {
+        if (is_of_users(observed_->path) || is_too_long(observed_->path)) {
+            ++left_out_;
+        } else {
+            notes_.push_back(note(NoteKind::unenforceable, *observed_, "its cgroup",
+                                  "more cgroups would be held than can be kept in mind"));
+        }
+    }
+
     /// What the cgroups above are held to by us.
     [[nodiscard]] Policy covering(std::string_view path) const {
         Policy policy;
@@ -168,6 +222,9 @@ private:
     std::vector<Action> restores_;
     std::vector<Note> notes_;
     std::map<std::string, HeldCgroup> held_;
+    std::map<std::string, HeldCgroup> kept_; ///< they cover nothing: they may be gone
+    Room room_;
+    std::size_t left_out_ = 0;
 };
 
 } // namespace
@@ -176,11 +233,18 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const 
                                         const Held& held, const HasDropIn& has_drop_in,
                                         const WalkLimits& limits) {
     ObservedCgroups observed;
+    std::size_t new_of_users = 0;
     const auto visit = [&](const CgroupVisit& visited) {
         const policy::Subject subject = policy::subject_of_cgroup(visited.path);
+        const bool is_held = entry_of(held, visited.path, visited.id) != nullptr;
         ObservedCgroup cgroup;
         cgroup.rule = rule_for(subject, rules);
-        if (cgroup.rule == nullptr && entry_of(held, visited.path, visited.id) == nullptr) {
+        if (cgroup.rule == nullptr && !is_held) {
+            return;
+        }
+        if (!is_held && (is_too_long(visited.path) ||
+                         (is_of_users(visited.path) && new_of_users++ >= max_held_of_users))) {
+            ++observed.left_out;
             return;
         }
         cgroup.path = visited.path;
@@ -194,11 +258,11 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const 
                 note(NoteKind::unenforceable, cgroup, "its cgroup", policy.error().message()));
         }
     };
-    const auto whole = tree.walk(visit, limits);
-    if (!whole) {
-        return tl::unexpected<Error>(whole.error());
+    const auto walked = tree.walk(visit, limits);
+    if (!walked) {
+        return tl::unexpected<Error>(walked.error());
     }
-    observed.whole = *whole;
+    observed.walked = *walked;
     return observed;
 }
 
@@ -226,32 +290,29 @@ std::optional<ObservedCgroup> observe_new_cgroup(const CgroupTree& tree, const s
 Plan plan_cgroups(const ObservedCgroups& observed, const Held& held, std::uint64_t now_ns,
                   bool again) {
     Planner planner(held, now_ns);
-    for (const ObservedCgroup& cgroup : observed.cgroups) {
-        planner.add(cgroup, again);
-    }
     std::unordered_set<std::string_view> seen;
     for (const ObservedCgroup& cgroup : observed.cgroups) {
         seen.insert(cgroup.path);
+        if (entry_of(held, cgroup.path, cgroup.id) != nullptr) {
+            planner.reserve(cgroup.path);
+        }
     }
     std::unordered_set<std::string_view> unreadable;
     for (const Note& one : observed.notes) {
         unreadable.insert(one.target);
     }
     for (const auto& [path, entry] : held.cgroups) {
-        if (!seen.contains(path) && (!observed.whole || unreadable.contains(path))) {
+        if (!seen.contains(path) && (!observed.walked.covers(path) || unreadable.contains(path))) {
             planner.keep(path, entry);
         }
     }
+    for (const ObservedCgroup& cgroup : observed.cgroups) {
+        planner.add(cgroup, again);
+    }
     Plan plan = planner.finish();
     plan.notes.insert(plan.notes.end(), observed.notes.begin(), observed.notes.end());
-    if (!observed.whole) {
-        plan.notes.push_back({NoteKind::partial,
-                              "/",
-                              "cgroups",
-                              "there are more, or deeper ones, than are looked at",
-                              {},
-                              {}});
-    }
+    shorten(plan.notes);
+    note_left_out(observed.walked, observed.left_out + planner.left_out(), plan.notes);
     return plan;
 }
 

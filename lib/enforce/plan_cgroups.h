@@ -5,6 +5,7 @@
 #include "enforce/plan.h"
 #include "policy/rule.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -27,7 +28,10 @@ struct ObservedCgroup {
 struct ObservedCgroups {
     std::vector<ObservedCgroup> cgroups; ///< parents before what is in them
     std::vector<Note> notes;             ///< those that could not be read
-    bool whole = true;                   ///< a limit of the walk was not reached
+    /// Those that users make beyond what can be held, and those whose path is too long: nothing
+    /// else is kept of them.
+    std::size_t left_out = 0;
+    Walked walked;
 };
 
 /// Whether a drop-in of ours with ExecStartPre= exists for the unit of this name.
@@ -52,6 +56,9 @@ std::optional<ObservedCgroup> observe_new_cgroup(const CgroupTree& tree, const s
 /// changed it since. Writes come first and what is put back last, parents first, so that a rule
 /// that replaces another one leaves no gap. `now_ns`: CLOCK_BOOTTIME. `again`: the same rules have
 /// been applied before, so that what is not held yet is new, and its making was missed.
+///
+/// What has no room because of users has one note for all, which is no rule's: nobody can have a
+/// rule look unenforceable by making cgroups. Of notes of one kind for one rule there are a few.
 [[nodiscard]] Plan plan_cgroups(const ObservedCgroups& observed, const Held& held,
                                 std::uint64_t now_ns, bool again = false);
 

@@ -249,6 +249,25 @@ TEST_F(ConfigWrite, WhoeverElseIsChangingPoliciesIsWaitedForAndNotForever) {
     EXPECT_TRUE(set("x", {.mode = PolicyMode::off}));
 }
 
+TEST_F(ConfigWrite, EverybodyMayReadWhatIsSetWhateverTheUmask) {
+    const auto mode_of = [&](const std::string& name) {
+        struct stat status {};
+        EXPECT_EQ(::stat(tree.path(name).c_str(), &status), 0) << name;
+        return status.st_mode & 0777U;
+    };
+    tree.directory("etc/rseq-compat");
+    ASSERT_EQ(::chmod(tree.path("etc/rseq-compat").c_str(), 0700), 0);
+    const mode_t before = ::umask(0077);
+    EXPECT_TRUE(set("x", {.mode = PolicyMode::legacy}, Lifetime::runtime));
+    EXPECT_TRUE(set("x", {.mode = PolicyMode::legacy}));
+    ::umask(before);
+    EXPECT_EQ(mode_of("run/rseq-compat"), 0755U);
+    EXPECT_EQ(mode_of(run), 0755U);
+    EXPECT_EQ(mode_of(std::string(run) + "60-x.service.yaml"), 0644U);
+    EXPECT_EQ(mode_of(etc), 0755U);
+    EXPECT_EQ(mode_of("etc/rseq-compat"), 0700U) << "as an administrator left it";
+}
+
 TEST_F(ConfigWrite, NobodyElseCanLockPolicies) {
     ASSERT_TRUE(set("x", {.mode = PolicyMode::off}));
     struct stat status {};

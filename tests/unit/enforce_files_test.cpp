@@ -70,7 +70,7 @@ protected:
         Walked walked;
         const auto whole = tree().walk(
             [&](const CgroupVisit& visit) { walked.paths.push_back(visit.path); }, limits);
-        walked.whole = whole && *whole;
+        walked.whole = whole && whole->whole;
         return walked;
     }
 };

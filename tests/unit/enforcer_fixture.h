@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "daemon/clock.h"
 #include "daemon/enforcer.h"
 #include "daemon/log.h"
 #include "tmp_tree.h"
@@ -8,6 +9,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -25,6 +28,7 @@ public:
     std::optional<Error> error;
     std::vector<std::string> asked;
     std::vector<std::function<void()>> waiting;
+    std::function<void()> reloaded;
 
     void list_services(Answer<std::vector<std::string>> answer) override {
         asked.emplace_back("list");
@@ -44,6 +48,9 @@ public:
     void reload(Answer<void> answer) override {
         asked.emplace_back("reload");
         wait([this, answer] {
+            if (!error) {
+                reloaded(); // the signal comes before the answer
+            }
             answer(error ? Result<void>(tl::unexpected<Error>(*error)) : Result<void>());
         });
     }
@@ -106,6 +113,9 @@ protected:
             EnforcerPlaces{units.path(), generated.path(), runtime.path(), hold_program});
         auto fake = std::make_unique<FakeManager>();
         manager = fake.get();
+        manager->reloaded = [this] {
+            enforcer->on_reloaded();
+        };
         enforcer->set_service_manager(std::move(fake));
     }
     void apply(std::vector<policy::Rule> rules) {
@@ -118,6 +128,15 @@ protected:
     void made(const std::string& path) {
         cgroup(path);
         enforcer->on_cgroup_made({id(path), path}, 1);
+    }
+    /// Lets the loop run until the service manager is asked something, but not for ever.
+    void run_until_asked(std::uint64_t seconds) {
+        const std::size_t asked = manager->asked.size();
+        const std::uint64_t end = now_ns(CLOCK_MONOTONIC) + seconds * 1'000'000'000;
+        std::uint64_t now = 0;
+        while (manager->asked.size() == asked && (now = now_ns(CLOCK_MONOTONIC)) < end) {
+            ::sd_event_run(loop.get(), (end - now) / 1000 + 1);
+        }
     }
     [[nodiscard]] bool has_taken_over() const {
         return read_file(runtime.open().get(), enforce::applied_name, 1).has_value();
