@@ -2,6 +2,7 @@
 #include "daemon/journal.h"
 
 #include "core/escape.h"
+#include "core/parse.h"
 #include "core/violation.h"
 #include "daemon/log.h"
 #include "daemon/message_ids.h"
@@ -123,6 +124,23 @@ std::string_view slice_of_cgroup(std::string_view cgroup) {
     return slice;
 }
 
+std::string_view party_of(const Occurrence& occurrence) {
+    std::string_view rest = occurrence.cgroup;
+    while (!rest.empty()) {
+        const std::string_view name = take_until(rest, '/');
+        const bool is_slice = name.ends_with(".slice");
+        // Whoever a cgroup is handed over to can make names of containers below it.
+        if ((is_slice && name.starts_with("user-")) || name.ends_with(".service") ||
+            name.ends_with(".scope")) {
+            return name;
+        }
+        if (!is_slice && !name.empty()) {
+            break;
+        }
+    }
+    return occurrence.unit;
+}
+
 std::optional<JournalFields> journal_entry(const Occurrence& occurrence) {
     return std::visit(
         [&](const auto& payload) -> std::optional<JournalFields> {
@@ -190,14 +208,16 @@ JournalFields journal_entry_not_compliant(const Occurrence& process,
 
 Journal::Journal(Limit limit, Sender sender)
     : send_(sender ? std::move(sender) : send_to_journald),
-      limits_{RateLimit(limit.interval_ns, limit.burst), RateLimit(limit.interval_ns, limit.burst),
-              RateLimit(limit.interval_ns, limit.burst), RateLimit(limit.interval_ns, limit.burst),
-              RateLimit(limit.interval_ns, limit.burst)} {
+      limits_{JournalLimit(limit.interval_ns, limit.burst),
+              JournalLimit(limit.interval_ns, limit.burst),
+              JournalLimit(limit.interval_ns, limit.burst),
+              JournalLimit(limit.interval_ns, limit.burst),
+              JournalLimit(limit.interval_ns, limit.burst)} {
     static_assert(suppressed_words.size() == buckets);
 }
 
 void Journal::set_limit(Limit limit) {
-    for (RateLimit& one : limits_) {
+    for (JournalLimit& one : limits_) {
         one.change(limit.interval_ns, limit.burst);
     }
 }
@@ -209,20 +229,21 @@ void Journal::report(const Occurrence& occurrence, std::uint64_t now_ns) {
     if (bucket == Bucket::policy && !log::enabled(log::Level::debug)) {
         return;
     }
-    if (const auto fields = journal_entry(occurrence); fields && limit_of(bucket).admit(now_ns)) {
+    const auto fields = journal_entry(occurrence);
+    if (fields && limit_of(bucket).admit(now_ns, party_of(occurrence))) {
         send_(*fields);
     }
 }
 
 void Journal::report_lost(std::uint64_t count, std::uint64_t now_ns) {
-    if (limit_of(Bucket::lost).admit(now_ns)) {
+    if (limit_of(Bucket::lost).admit(now_ns, {})) {
         send_(journal_entry_lost(count));
     }
 }
 
 void Journal::report_not_compliant(const Occurrence& who, const enforce::Compliance& compliance,
                                    std::uint64_t now_ns) {
-    if (limit_of(Bucket::not_compliant).admit(now_ns)) {
+    if (limit_of(Bucket::not_compliant).admit(now_ns, party_of(who))) {
         send_(journal_entry_not_compliant(who, compliance));
     }
 }
@@ -237,7 +258,7 @@ void Journal::report_configuration(std::string_view errors) {
 
 std::optional<std::uint64_t> Journal::flush_at() const {
     std::optional<std::uint64_t> earliest;
-    for (const RateLimit& limit : limits_) {
+    for (const JournalLimit& limit : limits_) {
         if (const auto due = limit.due_ns(); due && (!earliest || *due < *earliest)) {
             earliest = due;
         }

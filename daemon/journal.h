@@ -2,8 +2,8 @@
 #pragma once
 
 #include "core/kernel_facts.h"
+#include "daemon/journal_limit.h"
 #include "daemon/occurrence.h"
-#include "daemon/rate_limit.h"
 #include "enforce/compliance.h"
 
 #include <array>
@@ -39,8 +39,14 @@ using JournalFields = std::vector<std::string>;
 /// The name of the systemd slice in a cgroup path, the innermost: "system.slice"; empty if none.
 [[nodiscard]] std::string_view slice_of_cgroup(std::string_view cgroup);
 
-/// Writes entries to the journal, not more of one kind than its rate limit allows. What is held
-/// back is counted, and the count has an entry of its own when the interval is over.
+/// Who an occurrence is put down to where there is no room for all: the unit or container, and for
+/// all that a user can make units of, sessions too, the user's slice: "user-1000.slice". The same
+/// for all whose unit is not known. It is within the occurrence.
+[[nodiscard]] std::string_view party_of(const Occurrence& occurrence);
+
+/// Writes entries to the journal, not more of one kind than its rate limit allows, but the first of
+/// each party in an interval (JournalLimit). What is held back is counted, and the count has an
+/// entry of its own when the interval is over.
 class Journal {
 public:
     struct Limit {
@@ -73,10 +79,10 @@ private:
     enum class Bucket : std::uint8_t { violation, refusal, policy, lost, not_compliant };
     static constexpr std::size_t buckets = 5;
 
-    RateLimit& limit_of(Bucket bucket) { return limits_[static_cast<std::size_t>(bucket)]; }
+    JournalLimit& limit_of(Bucket bucket) { return limits_[static_cast<std::size_t>(bucket)]; }
 
     Sender send_;
-    std::array<RateLimit, buckets> limits_;
+    std::array<JournalLimit, buckets> limits_;
 };
 
 } // namespace rseq::daemon

@@ -283,7 +283,7 @@ int Manager::on_rescan(sd_event_source* /*source*/, std::uint64_t /*usec*/, void
         }
         manager.in_doubt_ = manager.rescan_scheduled_;
         // New cgroups may have been among what was lost.
-        manager.enforcer_->apply_again(false, {});
+        manager.enforcer_->apply_to_cgroups_again();
         manager.check_touched();
     });
 }

@@ -57,6 +57,7 @@ private:
     bool drain();
     void apply(const Event& event, std::int64_t realtime_offset_ns);
     void tell(const registry::Change& change, std::int64_t realtime_offset_ns);
+    [[nodiscard]] bool is_of(const registry::Change& change, const snapshot::Process& seen) const;
     void count(Kind kind, const Event& event);
     /// Reads what events do not tell of the processes that have just turned up.
     void settle();
@@ -81,6 +82,7 @@ private:
     void report_if_escaped(const registry::Process& process, bool executed);
     [[nodiscard]] bool prepares_service(const registry::Process& process) const;
     [[nodiscard]] enforce::Compliance compliance_of(const registry::Process& process);
+    [[nodiscard]] std::optional<uid_t> uid_of(const registry::Process& process) const;
     void tell_who_has_to_be_restarted();
 
     static int on_stop(sd_event_source* source, const struct signalfd_siginfo* info,

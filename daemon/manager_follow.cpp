@@ -3,6 +3,7 @@
 #include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/manager.h"
+#include "daemon/manager_violations.h"
 #include "snapshot/snapshot.h"
 
 #include <malloc.h>
@@ -94,10 +95,10 @@ void Manager::tell(const registry::Change& change, std::int64_t realtime_offset_
     Occurrence occurrence = make_occurrence(change, *kind, realtime_offset_ns);
     if (*kind == Kind::violation && (occurrence.cgroup.empty() || occurrence.exe.empty())) {
         // It turned up in this very batch. What is left of it may still be there.
-        for (snapshot::Process& seen : snapshot::identify(proc_, {change.pid})) {
-            occurrence.exe = occurrence.exe.empty() ? std::move(seen.exe) : occurrence.exe;
-            occurrence.cgroup = std::move(seen.cgroup);
-            occurrence.unit = seen.unit.display_name();
+        for (const snapshot::Process& seen : snapshot::identify(proc_, {change.pid})) {
+            if (is_of(change, seen)) {
+                complete(occurrence, seen);
+            }
         }
     }
     if (for_journal) {
@@ -107,11 +108,16 @@ void Manager::tell(const registry::Change& change, std::int64_t realtime_offset_
         bus_->report(occurrence);
     }
     if (*kind == Kind::violation) {
-        if (state_.violations.size() == violations_kept) {
-            state_.violations.pop_front();
-        }
-        state_.violations.push_back(std::move(occurrence));
+        keep_violation(state_.violations, std::move(occurrence));
     }
+}
+
+/// Whether `seen` is the process of a change, which has an event, and no later one with its number.
+bool Manager::is_of(const registry::Change& change, const snapshot::Process& seen) const {
+    const registry::Registry& known = state_.registry;
+    return change.process != nullptr
+               ? known.is_it(*change.process, seen.key.start_ticks)
+               : known.has_started(seen.key.start_ticks, change.event->time_ns);
 }
 
 void Manager::count(Kind kind, const Event& event) {
@@ -134,8 +140,11 @@ void Manager::settle() {
         (one.modes ? modes : identities).push_back(one.pid);
     }
     // One that cannot be read is gone, and its exit is on the way.
-    for (const snapshot::Process& seen : snapshot::identify(proc_, identities)) {
-        static_cast<void>(state_.registry.describe(seen));
+    for (const pid_t pid : identities) {
+        // One by one: each may have 8 KiB of paths.
+        for (const snapshot::Process& seen : snapshot::identify(proc_, {pid})) {
+            static_cast<void>(state_.registry.describe(seen));
+        }
     }
     if (!modes.empty()) {
         std::sort(modes.begin(), modes.end());
@@ -152,6 +161,7 @@ Result<void> Manager::reconcile(const snapshot::Options& wanted) {
     options.threads = true;
     options.kernel_threads = true;
     options.exe = true;
+    options.path_bytes = 2 * registry::Limits().path_bytes;
     const std::uint64_t begin = now_ns(CLOCK_BOOTTIME);
     const auto seen = snapshot::take(proc_, state_.facts, options);
     const std::uint64_t end = now_ns(CLOCK_BOOTTIME);

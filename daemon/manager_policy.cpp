@@ -125,9 +125,7 @@ enforce::Compliance Manager::compliance_of(const registry::Process& process) {
     subject.exe = process.exe_path();
     subject.comm = process.comm.view();
     if (enforcer_->needs_uid()) {
-        auto dir = proc_.open(process.pid);
-        const auto uid = dir ? dir->effective_uid() : fail(dir.error().code, {});
-        subject.uid = uid ? std::optional(*uid) : std::nullopt;
+        subject.uid = uid_of(process);
     }
     enforce::ProcessFacts facts;
     facts.cgroup = process.cgroup_path();
@@ -137,6 +135,17 @@ enforce::Compliance Manager::compliance_of(const registry::Process& process) {
     facts.moved = process.moved_since_exec;
     facts.started_ns = started_ns(process);
     return enforcer_->check(subject, facts);
+}
+
+/// The effective user; nothing if it cannot be read, or if a later process has the number.
+std::optional<uid_t> Manager::uid_of(const registry::Process& process) const {
+    auto dir = proc_.open(process.pid);
+    const auto who = dir ? dir->identity() : fail(dir.error().code, {});
+    if (!who || !state_.registry.is_it(process, who->start_ticks)) {
+        return std::nullopt;
+    }
+    const auto uid = dir->effective_uid();
+    return uid ? std::optional(*uid) : std::nullopt;
 }
 
 void Manager::note_for_policies(const registry::Change& change) {

@@ -5,7 +5,7 @@
 
 #include <linux/sched.h>
 
-#include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -174,7 +174,7 @@ void Registry::on(const Event& event, const event::Executed& executed) {
     set_registration(*caller, Mode::none, 0, SliceState::unavailable);
     set_kernel_thread(*process, false); // one of the kernel's helpers, until now
     process->leader_exit_told_ = false;
-    process->exe = std::make_shared<const std::string>(executed.filename, 0, longest_path);
+    process->exe = program_at(executed.filename);
     process->source = Evidence::trace;
     process->scan_end_ns_ = 0;
     process->executed_ns = event.time_ns;

@@ -83,7 +83,8 @@ struct Process {
     bool moved_since_exec = false;
     Comm comm;
     /// Path of the program, or what execve(2) was given until a description replaces it: possibly
-    /// relative, and the script instead of its interpreter. Untrusted; null if not known.
+    /// relative, and the script instead of its interpreter. Untrusted; null if not known. This and
+    /// the cgroup are not to be kept for longer than the registry.
     std::shared_ptr<const std::string> exe;
     /// Null if not known.
     std::shared_ptr<const Cgroup> cgroup;

@@ -3,7 +3,6 @@
 #include "registry/registry.h"
 
 #include <algorithm>
-#include <string>
 #include <utility>
 
 namespace rseq::registry {
@@ -28,6 +27,7 @@ Changes Registry::reconcile(const Scan& scan) {
     start_changes();
     if (!scan.only) {
         health_.incomplete = false;
+        health_.paths_incomplete = false;
         stray_seen_ = false;
         whole_begin_ns_ = scan.begin_ns;
     }
@@ -65,15 +65,20 @@ void Registry::remove_absent(const Scan& scan) {
 }
 
 bool Registry::is_same(const Process& process, const snapshot::Process& seen) const {
-    if (is_blank(seen)) {
-        return true;
-    }
+    return is_blank(seen) || is_it(process, seen.key.start_ticks);
+}
+
+bool Registry::is_it(const Process& process, std::uint64_t start_ticks) const {
     if (process.start_ticks) {
-        return *process.start_ticks == seen.key.start_ticks;
+        return *process.start_ticks == start_ticks;
     }
-    // Its start was before the first event of it. The kernel rounds down; one more tick is for the
-    // clock of the events.
-    return seen.key.start_ticks <= process.known_since_ns / tick_ns_ + 1;
+    // Its start was before the first event of it.
+    return has_started(start_ticks, process.known_since_ns);
+}
+
+bool Registry::has_started(std::uint64_t start_ticks, std::uint64_t time_ns) const {
+    // The kernel rounds down; one more tick is for the clock of the events.
+    return start_ticks <= time_ns / tick_ns_ + 1;
 }
 
 void Registry::take_names(Process& process, const snapshot::Process& seen) {
@@ -84,7 +89,7 @@ void Registry::take_names(Process& process, const snapshot::Process& seen) {
     process.comm = Comm(seen.comm);
     process.start_ticks = seen.key.start_ticks;
     if (!seen.exe.empty() && seen.exe != process.exe_path()) {
-        process.exe = std::make_shared<const std::string>(seen.exe, 0, longest_path);
+        process.exe = program_at(seen.exe);
     }
     if (!seen.cgroup.empty() && seen.cgroup != process.cgroup_path()) {
         process.cgroup = cgroup_at(seen.cgroup);

@@ -20,7 +20,7 @@ Registry::Registry(const KernelFacts& facts, const Limits& limits, std::uint64_t
     // The kernel's own word is final where it has one.
     : kernel_class_(facts.abi > 0 ? KernelClass::dual : facts.kernel_class), slices_(facts.slices),
       has_policies_(facts.abi > 0), limits_(limits), tick_ns_(ns_per_second / ticks_per_second),
-      cgroups_purged_at_(least_purge) {}
+      programs_(limits.path_bytes), cgroups_(limits.path_bytes) {}
 
 Registry::~Registry() = default;
 
@@ -88,7 +88,8 @@ snapshot::Process Registry::snapshot_of(const Process& process, bool with_thread
 bool Registry::needs_rescan() const {
     // With a little room only, the scan would be followed by the next one soon.
     return stray_seen_ ||
-           (health_.incomplete && threads_.size() < limits_.threads - limits_.threads / 16);
+           (health_.incomplete && threads_.size() < limits_.threads - limits_.threads / 16) ||
+           (health_.paths_incomplete && programs_.has_much_room() && cgroups_.has_much_room());
 }
 
 std::vector<Unsettled> Registry::take_unsettled() {

@@ -5,6 +5,7 @@
 #include "core/kernel_facts.h"
 #include "core/types.h"
 #include "registry/change.h"
+#include "registry/path_table.h"
 #include "registry/process.h"
 #include "snapshot/snapshot.h"
 
@@ -75,6 +76,10 @@ namespace rseq::registry {
 struct Limits {
     /// Threads to be kept. Those beyond are refused, counted, and make the registry incomplete.
     std::size_t threads = 1U << 20U;
+    /// Bytes to be kept of the paths of programs, and as many of those of cgroups, each path once
+    /// and with what is kept beside it. Those beyond are not known, counted, and make the registry
+    /// incomplete. Not below some of the longest paths.
+    std::size_t path_bytes = 32U << 20U;
     /// Processes whose refused registrations are remembered, the last eight of each; of more, those
     /// with the oldest are forgotten.
     std::size_t refusal_logs = 1024;
@@ -119,9 +124,12 @@ struct ProcessCounts {
 /// What the registry knows to be missing.
 struct Health {
     std::uint64_t refused_threads = 0; ///< there was no room for
+    std::uint64_t refused_paths = 0;   ///< of programs and cgroups, each time that one was told
     std::uint64_t strays = 0;          ///< events of a thread whose process is not known
     /// Threads are missing for lack of room since the last whole scan.
     bool incomplete = false;
+    /// Programs or cgroups are missing for lack of room since the last whole scan.
+    bool paths_incomplete = false;
 };
 
 /// Not for concurrent use. Does no I/O and has no clock.
@@ -172,10 +180,19 @@ public:
     [[nodiscard]] const ModeCounts& thread_counts() const { return thread_counts_; }
     [[nodiscard]] std::size_t process_size() const { return processes_.size(); }
     [[nodiscard]] std::size_t thread_size() const { return threads_.size(); }
+    /// Bytes of paths that are kept, of programs and cgroups together.
+    [[nodiscard]] std::size_t path_bytes() const { return programs_.bytes() + cgroups_.bytes(); }
     [[nodiscard]] const Health& health() const { return health_; }
     /// Whether a whole scan would mend something: a stray event was seen since the last one, or
-    /// threads that were refused have room now.
+    /// threads or paths that were refused have room now.
     [[nodiscard]] bool needs_rescan() const;
+
+    /// Whether it is this process that started then (field 22 of /proc/<pid>/stat), and not a later
+    /// one with its number.
+    [[nodiscard]] bool is_it(const Process& process, std::uint64_t start_ticks) const;
+    /// Whether who started then had started at `time_ns` (CLOCK_BOOTTIME of an event): if so, an
+    /// event of that time with its number is of it.
+    [[nodiscard]] bool has_started(std::uint64_t start_ticks, std::uint64_t time_ns) const;
 
 private:
     void on(const Event& event, const event::ThreadStarted& started);
@@ -234,7 +251,10 @@ private:
     void set_registration(Thread& thread, Mode mode, std::uint32_t length, SliceState slice);
     void set_kernel_thread(Process& process, bool kernel_thread);
     void remember(Process& process, const Refusal& refusal);
+    /// Null without room.
+    std::shared_ptr<const std::string> program_at(std::string_view path);
     std::shared_ptr<const Cgroup> cgroup_at(std::string_view path);
+    void note_path(bool had_room);
 
     void want(Process& process, bool modes); // registry.cpp
 
@@ -244,10 +264,10 @@ private:
     Limits limits_;
     std::uint64_t tick_ns_;
 
+    PathTable<std::string> programs_; ///< these two before the processes, which have some of them
+    PathTable<Cgroup> cgroups_;
     std::unordered_map<pid_t, Process> processes_;
     std::unordered_map<pid_t, Thread> threads_;
-    std::unordered_map<std::string, std::weak_ptr<const Cgroup>> cgroups_; ///< by their paths
-    std::size_t cgroups_purged_at_;      ///< number of them at which those of nobody are removed
     std::list<RefusalLog> refusal_logs_; ///< the one with the oldest last refusal first
     std::vector<pid_t> unsettled_;       ///< some have ended, or been settled, since
 

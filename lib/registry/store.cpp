@@ -12,7 +12,6 @@ namespace rseq::registry {
 
 namespace {
 
-constexpr std::size_t least_purge = 64;
 constexpr std::size_t most_kept_changes = 256;
 
 std::uint32_t& counter_of(ProcessCounts& counts, Mode mode) {
@@ -236,20 +235,29 @@ void Registry::remember(Process& process, const Refusal& refusal) {
     log.refusals[log.size++] = refusal;
 }
 
+std::shared_ptr<const std::string> Registry::program_at(std::string_view path) {
+    const auto make = [](std::string_view program) {
+        return std::string(program);
+    };
+    auto program = programs_.at(path.substr(0, longest_path), make);
+    note_path(program != nullptr);
+    return program;
+}
+
 std::shared_ptr<const Cgroup> Registry::cgroup_at(std::string_view path) {
-    std::string key(path.substr(0, longest_path));
-    auto& known = cgroups_[key];
-    if (auto cgroup = known.lock()) {
-        return cgroup;
-    }
-    auto unit = proc::unit_of_cgroup(key);
-    auto cgroup = std::make_shared<const Cgroup>(Cgroup{std::move(key), std::move(unit)});
-    known = cgroup;
-    if (cgroups_.size() >= cgroups_purged_at_) {
-        std::erase_if(cgroups_, [](const auto& entry) { return entry.second.expired(); });
-        cgroups_purged_at_ = std::max(least_purge, 2 * cgroups_.size());
-    }
+    const auto make = [](std::string_view cgroup) {
+        return Cgroup{std::string(cgroup), proc::unit_of_cgroup(cgroup)};
+    };
+    auto cgroup = cgroups_.at(path.substr(0, longest_path), make);
+    note_path(cgroup != nullptr);
     return cgroup;
+}
+
+void Registry::note_path(bool had_room) {
+    if (!had_room) {
+        health_.refused_paths++;
+        health_.paths_incomplete = true;
+    }
 }
 
 } // namespace rseq::registry

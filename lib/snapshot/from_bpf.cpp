@@ -37,6 +37,14 @@ private:
     std::unordered_map<std::uint64_t, std::string> paths_;
 };
 
+/// Path of the program; empty if the number is not that process's any more.
+std::string program_of(const proc::ProcReader& reader, const ProcessKey& key) {
+    auto dir = reader.open(key.pid);
+    const auto identity = dir ? dir->identity() : fail(dir.error().code, dir.error().context);
+    const bool is_same = identity && identity->start_ticks == key.start_ticks;
+    return is_same ? dir->exe().value_or("") : "";
+}
+
 /// Some kernels keep a process out of the iterator that /proc shows. It is unknown, not absent.
 void add_hidden(const Context& context, const std::vector<pid_t>& listed,
                 const std::vector<ThreadObservation>& observed, Snapshot& snapshot) {
@@ -56,7 +64,7 @@ void add_hidden(const Context& context, const std::vector<pid_t>& listed,
         auto process = describe(context, *dir, pid);
         if (process && *process && fill_unknown(context, **process, *dir)) {
             snapshot.unknown_reason = "the kernel does not show them to a BPF task iterator";
-            snapshot.processes.push_back(std::move(**process));
+            add_process(context, snapshot, std::move(**process));
             added = true;
         }
     }
@@ -98,6 +106,9 @@ Result<Snapshot> from_bpf(const Context& context) {
             process.source = Evidence::bpf;
             process.cgroup = names.path(first->cgroup_id, first->tgid);
             process.unit = proc::unit_of_cgroup(process.cgroup);
+            if (context.options.exe && !process.kernel_thread) {
+                process.exe = program_of(context.reader, process.key);
+            }
             for (auto thread = first; thread != last; ++thread) {
                 if (thread->tid == thread->tgid) {
                     process.comm = thread->comm;
@@ -106,7 +117,7 @@ Result<Snapshot> from_bpf(const Context& context) {
                            thread->registration);
             }
             judge_slices(context, process);
-            snapshot.processes.push_back(std::move(process));
+            add_process(context, snapshot, std::move(process));
         }
         first = last;
     }

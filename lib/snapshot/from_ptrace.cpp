@@ -41,14 +41,18 @@ bool fill(const Context& context, Process& process, proc::ProcessDir& dir, Snaps
         process.policy = rseq->policy;
     }
     for (const auto& [tid, registration] : *threads) {
+        // It was probed by its number, which by now may be that of a thread of another process.
+        const auto thread = dir.thread_identity(tid);
+        if (!thread && is_gone(thread.error())) {
+            continue;
+        }
         if (registration) {
             process.source = Evidence::ptrace;
         } else {
             snapshot.unknown_reason = registration.error().message();
         }
-        const auto name =
-            context.options.threads ? dir.thread_identity(tid) : proc::ProcessDir::Identity();
-        add_thread(context, process, tid, name ? name->comm : "", answer_of(registration, process));
+        add_thread(context, process, tid, thread ? thread->comm : "",
+                   answer_of(registration, process));
     }
     return process.threads.total() > 0;
 }

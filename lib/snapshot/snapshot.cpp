@@ -46,6 +46,18 @@ bool is_gone(const Error& error) {
     return error.code == ENOENT || error.code == ESRCH;
 }
 
+void add_process(const Context& context, Snapshot& snapshot, Process process) {
+    const std::size_t bytes = process.cgroup.size() + process.exe.size();
+    if (bytes > context.options.path_bytes - snapshot.path_bytes) {
+        process.cgroup = {};
+        process.exe = {};
+        process.unit = {};
+    } else {
+        snapshot.path_bytes += bytes;
+    }
+    snapshot.processes.push_back(std::move(process));
+}
+
 void add_unreadable(Snapshot& snapshot, pid_t pid, const Error& error) {
     snapshot.unknown_reason = error.message();
     Process process;

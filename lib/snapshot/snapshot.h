@@ -7,7 +7,9 @@
 #include "proc/cgroup.h"
 #include "proc/proc_reader.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,9 +30,9 @@ struct Process {
     ProcessKey key;
     bool kernel_thread = false;
     std::string comm;   ///< untrusted
-    std::string cgroup; ///< path, untrusted; empty if it could not be read
+    std::string cgroup; ///< path, untrusted; empty if it could not be read or kept
     proc::Unit unit;
-    /// Path of the program, untrusted; only if Options::exe, empty if it could not be read.
+    /// Path of the program, untrusted; only if Options::exe, empty if it could not be read or kept.
     std::string exe;
     ModeCounts threads;
     SliceState slice = SliceState::unknown;
@@ -54,6 +56,9 @@ struct Options {
     bool kernel_threads = false;
     /// Fill Process::exe.
     bool exe = false;
+    /// Bytes of all cgroups and programs together. Processes beyond that have neither, because
+    /// whoever makes many of them chooses how long these are.
+    std::size_t path_bytes = std::numeric_limits<std::size_t>::max();
     /// Nothing: every process. Otherwise these alone; one that is gone is left out.
     std::optional<std::vector<pid_t>> only;
 };
@@ -62,6 +67,7 @@ struct Snapshot {
     std::vector<Process> processes; ///< ascending by number
     /// Why processes are unknown, in one clause; empty if none is for a reason of the source.
     std::string unknown_reason;
+    std::size_t path_bytes = 0; ///< what their cgroups and programs have
 };
 
 /// What every process is at this moment. The best source of this machine is taken: the kernel's own

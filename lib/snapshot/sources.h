@@ -29,6 +29,9 @@ Result<std::optional<Process>> describe(const Context& context, proc::ProcessDir
 /// True if this is how reading fails when the process has ended.
 bool is_gone(const Error& error);
 
+/// Adds a process, without its paths if there is no room for them (Options::path_bytes).
+void add_process(const Context& context, Snapshot& snapshot, Process process);
+
 /// Adds a process that is listed and shows nothing else: that is unknown, not absent.
 void add_unreadable(Snapshot& snapshot, pid_t pid, const Error& error);
 
@@ -57,7 +60,7 @@ Result<Snapshot> for_each_process(const Context& context, Fill fill) {
             }
         } else if (*process && fill(**process, *dir, snapshot)) {
             judge_slices(context, **process);
-            snapshot.processes.push_back(std::move(**process));
+            add_process(context, snapshot, std::move(**process));
         }
     }
     return snapshot;

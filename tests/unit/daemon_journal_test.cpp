@@ -127,6 +127,35 @@ TEST(SliceOfCgroup, IsTheInnermostOne) {
     EXPECT_EQ(slice_of_cgroup(""), "");
 }
 
+Occurrence in_cgroup(const std::string& cgroup) {
+    Occurrence occurrence = violation();
+    occurrence.cgroup = cgroup;
+    occurrence.unit = proc::unit_of_cgroup(cgroup).display_name();
+    return occurrence;
+}
+
+TEST(PartyOf, IsTheUnitOrContainer) {
+    const std::string id(64, 'a');
+    EXPECT_EQ(party_of(in_cgroup("/system.slice/mongod.service")), "mongod.service");
+    EXPECT_EQ(party_of(in_cgroup("/system.slice/mongod.service (deleted)")), "mongod.service");
+    EXPECT_EQ(party_of(in_cgroup("/docker/" + id)), "docker/aaaaaaaaaaaa");
+    EXPECT_EQ(party_of(in_cgroup("/init.scope")), "init.scope");
+    EXPECT_EQ(party_of(in_cgroup("/")), "");
+    EXPECT_EQ(party_of(in_cgroup("")), "");
+}
+
+TEST(PartyOf, IsOneForAllThatAUserOrAServiceCanMake) {
+    const std::string id(64, 'a');
+    const std::string of_user = "/user.slice/user-1000.slice/";
+    for (const std::string& below :
+         {std::string("session-3.scope"), std::string("user@1000.service/app.slice/a.service"),
+          std::string("user@1000.service/app.slice/docker/") + id}) {
+        EXPECT_EQ(party_of(in_cgroup(of_user + below)), "user-1000.slice");
+    }
+    EXPECT_EQ(party_of(in_cgroup("/system.slice/delegated.service/docker/" + id)),
+              "delegated.service");
+}
+
 class JournalTest : public ::testing::Test {
 protected:
     std::vector<JournalFields> sent_;
@@ -165,6 +194,39 @@ TEST_F(JournalTest, OneKindDoesNotCrowdOutAnother) {
     }
     journal_.report(violation(), 100);
     EXPECT_THAT(sent_.back(), Contains("RSEQ_REASON=cpu_id_start"));
+}
+
+TEST_F(JournalTest, NobodyCanHideWhatHappensToOthers) {
+    const std::string of_user = "/user.slice/user-1000.slice/user@1000.service/app.slice/run-";
+    for (int i = 0; i < 300; ++i) {
+        journal_.report(in_cgroup(of_user + std::to_string(i) + ".scope"), 100);
+    }
+    EXPECT_THAT(sent_, SizeIs(2));
+    journal_.report(violation(), 100);
+    ASSERT_THAT(sent_, SizeIs(3));
+    EXPECT_THAT(sent_.back(), Contains("RSEQ_UNIT=mongod.service"));
+    journal_.report(violation(), 100);
+    EXPECT_THAT(sent_, SizeIs(3)) << "only the first one of each";
+    journal_.flush(1100);
+    EXPECT_THAT(sent_.back(), Contains("RSEQ_SUPPRESSED=299"));
+}
+
+TEST_F(JournalTest, TheFirstOfEachUnitIsWrittenInEachIntervalAnew) {
+    for (const std::uint64_t now : {100U, 1100U}) {
+        for (int i = 0; i < 5; ++i) {
+            journal_.report(in_cgroup("/system.slice/noisy.service"), now);
+        }
+        journal_.report(violation(), now);
+        EXPECT_THAT(sent_.back(), Contains("RSEQ_UNIT=mongod.service"));
+    }
+    EXPECT_THAT(sent_, SizeIs(6));
+}
+
+TEST_F(JournalTest, NotMoreThanAHundredUnitsAreToldApart) {
+    for (int i = 0; i < 1000; ++i) {
+        journal_.report(in_cgroup("/system.slice/a" + std::to_string(i) + ".service"), 100);
+    }
+    EXPECT_THAT(sent_, SizeIs(100));
 }
 
 TEST_F(JournalTest, LatchedPoliciesAreForDebugging) {

@@ -13,6 +13,13 @@ namespace {
 
 using RegistryBounds = RegistryTest;
 
+/// As long as a path can be, and no other number has it.
+std::string long_path(pid_t number) {
+    std::string path = "/" + std::to_string(number) + "/";
+    path.resize(longest_path, 'a');
+    return path;
+}
+
 } // namespace
 
 TEST_F(RegistryBounds, ThreadsBeyondTheLimitAreRefusedCountedAndSaid) {
@@ -131,6 +138,76 @@ TEST_F(RegistryBounds, PathsAreCut) {
     EXPECT_EQ(registry->find(10)->cgroup_path(), path.substr(0, 4096));
 }
 
+TEST_F(RegistryBounds, LongPathsOfFortyThousandProcessesStayWithinTheirBudget) {
+    constexpr std::size_t budget = 64U << 20U;
+    scan({seen(1, {Mode::v2})});
+    now += step_ns;
+    const std::size_t before = ::mallinfo2().uordblks;
+    for (pid_t pid = 1000; pid < 41'000; pid++) {
+        fork(1, pid);
+        exec(pid, pid, long_path(pid));
+        apply(1, event::CgroupEntered{pid, 7, long_path(pid)});
+    }
+    const std::size_t taken = ::mallinfo2().uordblks - before; // 0: this allocator does not say
+    EXPECT_EQ(registry->process_size(), 40'001U);
+    EXPECT_EQ(registry->find(1000)->exe_path(), long_path(1000));
+    EXPECT_EQ(registry->find(1000)->cgroup_path(), long_path(1000));
+    EXPECT_EQ(registry->find(40'999)->exe_path(), "");
+    EXPECT_EQ(registry->find(40'999)->cgroup, nullptr);
+    EXPECT_LE(registry->path_bytes(), budget);
+    EXPECT_LT(taken, budget + (32U << 20U)) << "with the processes themselves";
+    EXPECT_GT(registry->health().refused_paths, 60'000U);
+    EXPECT_TRUE(registry->health().paths_incomplete);
+    EXPECT_FALSE(registry->health().incomplete);
+    EXPECT_FALSE(registry->needs_rescan()) << "it would be the same";
+}
+
+TEST_F(RegistryBounds, ManyProgramsDoNotTakeTheRoomOfCgroups) {
+    use(patched_kernel(), {.path_bytes = 1U << 16U});
+    for (pid_t pid = 100; pid < 140; pid++) {
+        exec(pid, pid, long_path(pid));
+    }
+    apply(1, event::CgroupEntered{139, 7, "/system.slice/mongod.service"});
+    EXPECT_EQ(registry->find(139)->exe_path(), "");
+    EXPECT_EQ(registry->find(139)->unit().name, "mongod.service");
+}
+
+TEST_F(RegistryBounds, PathsOfProcessesThatEndedGiveTheirBytesBack) {
+    use(patched_kernel(), {.path_bytes = 1U << 16U}); // room for 15 of them
+    for (pid_t pid = 100; pid < 120; pid++) {
+        exec(pid, pid, long_path(pid));
+        apply(1, event::CgroupEntered{pid, 7, long_path(pid)});
+    }
+    EXPECT_EQ(registry->find(119)->exe_path(), "");
+    EXPECT_EQ(registry->health().refused_paths, 10U);
+    exits(100, true);
+    EXPECT_FALSE(registry->needs_rescan()) << "the one that is gone is kept until the next event";
+    exits(101, true);
+    EXPECT_TRUE(registry->needs_rescan());
+    auto process = seen(119, {Mode::v2});
+    process.exe = long_path(119);
+    process.cgroup = long_path(119);
+    scan({process});
+    EXPECT_EQ(registry->find(119)->exe_path(), long_path(119));
+    EXPECT_EQ(registry->find(119)->cgroup_path(), long_path(119));
+    EXPECT_FALSE(registry->health().paths_incomplete);
+    EXPECT_FALSE(registry->needs_rescan());
+    exits(119, true);
+    exits(119, true); // not known any more
+    EXPECT_EQ(registry->process_size(), 0U);
+    EXPECT_EQ(registry->path_bytes(), 0U);
+}
+
+TEST_F(RegistryBounds, ProcessesOfOneProgramShareItsPath) {
+    exec(10);
+    exec(20);
+    EXPECT_EQ(registry->find(10)->exe, registry->find(20)->exe);
+    const std::size_t bytes = registry->path_bytes();
+    fork(10, 30);
+    exec(30);
+    EXPECT_EQ(registry->path_bytes(), bytes);
+}
+
 TEST_F(RegistryBounds, ProcessesOfOneCgroupShareIt) {
     scan({seen(10, {Mode::v1}), seen(20, {Mode::v1})});
     EXPECT_EQ(registry->find(10)->cgroup, registry->find(20)->cgroup);
@@ -172,6 +249,7 @@ TEST_F(RegistryBounds, AStormOfShortProcessesLeavesNothing) {
     }
     EXPECT_EQ(registry->process_size(), 1U);
     EXPECT_EQ(registry->thread_size(), 1U);
+    EXPECT_LT(registry->path_bytes(), 4096U) << "one program and one cgroup, and of the last gone";
     EXPECT_EQ(registry->process_counts(), ProcessCounts{.v2 = 1});
     EXPECT_EQ(registry->thread_counts(), ModeCounts{.v2 = 1});
     EXPECT_FALSE(registry->needs_rescan());

@@ -236,3 +236,15 @@ TEST_F(RegistryDescription, IsNotWantedAnyMoreAfterAScan) {
     scan({seen(10, {Mode::v2}), seen(20, {Mode::v2})});
     EXPECT_EQ(unsettled(), (std::pair{Pids{}, Pids{}}));
 }
+
+TEST_F(RegistryDescription, AStartTimeTellsAProcessFromALaterOneWithItsNumber) {
+    scan({seen(10, {Mode::v2}, 5)});
+    EXPECT_TRUE(registry->is_it(*registry->find(10), 5));
+    EXPECT_FALSE(registry->is_it(*registry->find(10), 4));
+    fork(10, 20);
+    const std::uint64_t born = now / tick_ns;
+    EXPECT_TRUE(registry->is_it(*registry->find(20), born));
+    EXPECT_FALSE(registry->is_it(*registry->find(20), born + 2));
+    EXPECT_TRUE(registry->has_started(born, now)) << "of one that is not known";
+    EXPECT_FALSE(registry->has_started(born + 2, now));
+}

@@ -117,6 +117,22 @@ TEST_F(ProcfsSnapshot, ReadsTheProgramIfItIsAskedFor) {
     EXPECT_EQ(snapshot.unknown_reason, "");
 }
 
+TEST_F(ProcfsSnapshot, PathsForWhichThereIsNoRoomAreLeftOut) {
+    for (const pid_t pid : {7, 8, 9}) {
+        add(pid, "a", {.v2 = 1});
+        tree.symlink(std::to_string(pid) + "/exe", "/usr/bin/a");
+    }
+    const std::size_t one = take_one(7).cgroup.size() + std::string("/usr/bin/a").size();
+    const Snapshot snapshot =
+        take({.exe = true, .path_bytes = 2 * one, .only = std::vector<pid_t>{7, 8, 9}});
+    ASSERT_EQ(snapshot.processes.size(), 3U);
+    EXPECT_EQ(snapshot.processes[1].exe, "/usr/bin/a");
+    EXPECT_EQ(snapshot.processes[2].exe, "");
+    EXPECT_EQ(snapshot.processes[2].cgroup, "");
+    EXPECT_EQ(snapshot.processes[2].unit.name, "");
+    EXPECT_EQ(snapshot.processes[2].mode(), Mode::v2);
+}
+
 TEST_F(ProcfsSnapshot, IdentifiesProcessesWithoutTheirModes) {
     add(7, "a", {.v2 = 1});
     add(8, "b", {.v2 = 1});

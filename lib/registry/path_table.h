@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "registry/process.h"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+/// Internal to lib/registry.
+namespace rseq::registry {
+
+inline std::string_view path_of(const std::string& program) {
+    return program;
+}
+inline std::string_view path_of(const Cgroup& cgroup) {
+    return cgroup.path;
+}
+
+/// What belongs to a path, once for all processes that have it and no longer than one of them does,
+/// and not more of it than fits into a number of bytes. Has to outlive what it gave.
+template <class Value>
+class PathTable {
+public:
+    explicit PathTable(std::size_t most_bytes) : most_bytes_(most_bytes) {}
+    PathTable(const PathTable&) = delete;
+    PathTable& operator=(const PathTable&) = delete;
+
+    /// That of this path, by `make(path)` if nobody has it. Null if there is no room.
+    template <class Make>
+    std::shared_ptr<const Value> at(std::string_view path, const Make& make) {
+        if (const auto known = values_.find(path); known != values_.end()) {
+            return known->second.lock();
+        }
+        const std::size_t bytes = path.size() + bytes_beside;
+        if (bytes > most_bytes_ - bytes_) {
+            return nullptr;
+        }
+        auto made = std::make_unique<const Value>(make(path));
+        bytes_ += bytes;
+        const auto forget = [this, bytes](const Value* value) {
+            values_.erase(path_of(*value));
+            bytes_ -= bytes;
+            std::default_delete<const Value>()(value);
+        };
+        std::shared_ptr<const Value> added(made.release(), forget);
+        values_.emplace(path_of(*added), added);
+        return added;
+    }
+
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    /// With a little room only, there would soon be none again.
+    [[nodiscard]] bool has_much_room() const { return bytes_ < most_bytes_ - most_bytes_ / 16; }
+
+private:
+    /// About what is kept beside the bytes of a path: the value, and its place in the table.
+    static constexpr std::size_t bytes_beside = 256;
+
+    std::size_t most_bytes_;
+    std::size_t bytes_ = 0;
+    /// By the paths in the values themselves. None has expired.
+    std::unordered_map<std::string_view, std::weak_ptr<const Value>> values_;
+};
+
+} // namespace rseq::registry
