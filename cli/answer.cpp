@@ -34,7 +34,8 @@ bool means_the_same(const proc::ProcReader& reader, const Question& question,
 
 } // namespace
 
-Result<Answer> ask_kernel(const proc::ProcReader& reader, const Question& question) {
+Result<Answer> ask_kernel(const proc::ProcReader& reader, const Question& question,
+                          const KernelFacts& facts) {
     snapshot::Options options{.probe = question.probe,
                               .threads = question.threads,
                               .kernel_threads = wants_kernel_threads(question),
@@ -42,7 +43,6 @@ Result<Answer> ask_kernel(const proc::ProcReader& reader, const Question& questi
     if (!question.targets.pids.empty() && question.targets.units.empty()) {
         options.only = question.targets.pids;
     }
-    const KernelFacts facts = verify::classify();
     return snapshot::take(reader, facts, options).map([&](snapshot::Snapshot snapshot) {
         const Asked asked = question.probe ? Asked::ptrace : Asked::kernel;
         return Answer{{asked, RSEQ_VERSION, ""}, facts, std::move(snapshot)};
@@ -64,7 +64,7 @@ Result<Answer> ask_daemon(const std::string& host, const Question& question) {
 
 Result<Answer> ask(const proc::ProcReader& reader, const Question& question) {
     if (question.direct || question.probe) {
-        return ask_kernel(reader, question);
+        return ask_kernel(reader, question, verify::classify());
     }
     auto answer = ask_daemon("", question);
     if (answer && means_the_same(reader, question, answer->snapshot)) {
@@ -73,7 +73,7 @@ Result<Answer> ask(const proc::ProcReader& reader, const Question& question) {
     if (!answer && !is_absent(answer.error())) {
         print_error(answer.error().message() + "; reading the kernel directly");
     }
-    return ask_kernel(reader, question);
+    return ask_kernel(reader, question, verify::classify());
 }
 
 } // namespace rseq::cli

@@ -28,8 +28,10 @@ struct Answer {
     snapshot::Snapshot snapshot;
 };
 
-/// Reads this kernel.
-Result<Answer> ask_kernel(const proc::ProcReader& reader, const Question& question);
+/// Reads this kernel. `facts` are those of verify::classify(), which takes its time apart from
+/// this.
+Result<Answer> ask_kernel(const proc::ProcReader& reader, const Question& question,
+                          const KernelFacts& facts);
 
 /// Asks the daemon of `host`, or of this machine if it is empty. Fails as Client does.
 Result<Answer> ask_daemon(const std::string& host, const Question& question);

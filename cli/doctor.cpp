@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "cli/verb.h"
 #include "core/file.h"
+#include "verify/classify.h"
 #include "verify/v1.h"
 
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 
 #include <array>
 #include <cerrno>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -43,9 +45,10 @@ std::vector<std::string> find_overrides() {
             found.push_back(unit);
         }
         std::error_code error;
-        for (const auto& entry : std::filesystem::directory_iterator(unit + ".d", error)) {
-            if (entry.path().extension() == ".conf") {
-                found.push_back(entry.path().string());
+        for (std::filesystem::directory_iterator entry(unit + ".d", error), end;
+             !error && entry != end; entry.increment(error)) {
+            if (entry->path().extension() == ".conf") {
+                found.push_back(entry->path().string());
             }
         }
     }
@@ -103,15 +106,13 @@ void look_at_daemon(Machine& machine) {
     }
 }
 
-Result<Machine> look() {
+Result<Machine> look_at_system(const KernelFacts& facts) {
     Machine machine;
-    const auto kernel = verify::running_kernel();
-    machine.v1_users = verify::judge(verify::verify_v1(*kernel));
     auto root = open_directory("/proc");
     if (!root) {
         return tl::unexpected<Error>(std::move(root.error()));
     }
-    auto answer = ask_kernel(proc::ProcReader(std::move(*root)), Question{});
+    auto answer = ask_kernel(proc::ProcReader(std::move(*root)), Question{}, facts);
     if (!answer) {
         return tl::unexpected<Error>(std::move(answer.error()));
     }
@@ -129,13 +130,17 @@ Result<Machine> look() {
 }
 
 Exit run_doctor(const OutputOptions& output) {
-    limit_time("doctor: looking at this machine");
-    auto machine = look();
+    const auto kernel = verify::running_kernel();
+    const verify::Safety v1_users = verify::judge(verify::verify_v1(*kernel));
+    const KernelFacts facts = verify::classify(*kernel);
+    limit_time("doctor: looking at this machine", Exit::unknown);
+    auto machine = look_at_system(facts);
     unlimit_time();
     if (!machine) {
         print_error(machine.error().message());
         return Exit::unknown;
     }
+    machine->v1_users = v1_users;
     look_at_daemon(*machine);
     const auto checks = check(*machine);
     const std::string text = output.json == JsonFormat::off
@@ -153,7 +158,13 @@ Verb add_doctor(Parser program) {
                   "errors");
     add_output_options(verb, *output);
     return {verb, [output] {
-                return run_doctor(*output);
+                try {
+                    return run_doctor(*output);
+                } catch (const std::exception& error) {
+                    // Not the status that says that there are warnings.
+                    print_error(error.what());
+                    return Exit::unknown;
+                }
             }};
 }
 

@@ -9,6 +9,7 @@
 #include "cli/selection.h"
 #include "cli/verb.h"
 #include "core/file.h"
+#include "verify/classify.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -56,10 +57,11 @@ void ask_daemon_of(explain::Findings& evidence) {
     }
 }
 
-Result<explain::Findings> gather(const proc::ProcReader& reader, int proc, pid_t pid, bool probe) {
+Result<explain::Findings> gather(const proc::ProcReader& reader, int proc, pid_t pid, bool probe,
+                                 const KernelFacts& facts) {
     const Question question{
         .targets = {{pid}, {}}, .threads = true, .all = true, .probe = probe, .direct = true};
-    auto answer = ask_kernel(reader, question);
+    auto answer = ask_kernel(reader, question, facts);
     if (!answer) {
         return tl::unexpected<Error>(std::move(answer.error()));
     }
@@ -94,16 +96,15 @@ Exit run_explain(const ExplainOptions& options) {
     }
     const proc::ProcReader reader(std::move(*root));
     if (auto exists = check_process(reader, pid); !exists) {
-        print_error(exists.error().message());
-        return Exit::not_found;
+        return fail_with(not_found_or_failure(exists.error()), exists.error());
     }
+    const KernelFacts facts = verify::classify();
     // A file that is mapped may be on a file system that does not answer.
     limit_time("explain: reading the files of process " + options.pid);
-    auto evidence = gather(reader, files->get(), pid, options.probe);
+    auto evidence = gather(reader, files->get(), pid, options.probe, facts);
     unlimit_time();
     if (!evidence) {
-        print_error(evidence.error().message());
-        return evidence.error().code == ESRCH ? Exit::not_found : Exit::failure;
+        return fail_with(not_found_or_failure(evidence.error()), evidence.error());
     }
     ask_daemon_of(*evidence);
 

@@ -9,6 +9,7 @@
 #include "cli/word_option.h"
 #include "core/file.h"
 #include "core/slice_length.h"
+#include "verify/classify.h"
 #include "verify/v1.h"
 
 #include <chrono>
@@ -25,17 +26,22 @@ struct ExportOptions {
     std::string output;
 };
 
+void test_kernel(ExportData& data) {
+    const auto kernel = verify::running_kernel();
+    data.kernel = verify::classify(*kernel);
+    data.guarantees = verify::verify_v1(*kernel);
+}
+
 Result<void> read_kernel(ExportData& data) {
     auto root = open_directory("/proc");
     if (!root) {
         return tl::unexpected<Error>(std::move(root.error()));
     }
     const proc::ProcReader reader(std::move(*root));
-    auto answer = ask_kernel(reader, Question{});
+    const auto answer = ask_kernel(reader, Question{}, data.kernel);
     if (!answer) {
-        return tl::unexpected<Error>(std::move(answer.error()));
+        return tl::unexpected<Error>(answer.error());
     }
-    data.kernel = std::move(answer->facts);
     for (const snapshot::Process& process : answer->snapshot.processes) {
         ++data.processes[process.mode()];
         data.threads.add(Mode::v1, process.threads.v1);
@@ -44,8 +50,6 @@ Result<void> read_kernel(ExportData& data) {
         data.threads.add(Mode::unknown, process.threads.unknown);
     }
     data.kernel_errors += answer->snapshot.unknown_reason.empty() ? 0U : 1U;
-    const auto kernel = verify::running_kernel();
-    data.guarantees = verify::verify_v1(*kernel);
     if (data.kernel.abi > 0) {
         auto uses = read_slice_uses(reader);
         data.kernel_errors += uses ? uses->unread : 1U;
@@ -101,6 +105,7 @@ Exit run_export(const ExportOptions& options) {
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
                                        std::chrono::system_clock::now().time_since_epoch())
                                        .count());
+    test_kernel(data);
     limit_time("export: reading the kernel");
     auto done = read_kernel(data);
     unlimit_time();

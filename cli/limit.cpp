@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/limit.h"
 
-#include "cli/verb.h"
 #include "core/escape.h"
 
 #include <unistd.h>
@@ -16,16 +15,18 @@ constexpr unsigned patience_sec = 5;
 
 /// Made before the signal: its handler may not allocate.
 std::string farewell;
+int farewell_status = 0;
 
 extern "C" void give_up(int /*signal*/) {
     static_cast<void>(::write(STDERR_FILENO, farewell.data(), farewell.size()));
-    ::_exit(static_cast<int>(Exit::failure));
+    ::_exit(farewell_status);
 }
 
 } // namespace
 
-void limit_time(const std::string& what) {
+void limit_time(const std::string& what, Exit status) {
     farewell = "rseqctl: " + escape_untrusted(what) + ": no answer within five seconds\n";
+    farewell_status = static_cast<int>(status);
     struct sigaction action {};
     action.sa_handler = give_up;
     ::sigaction(SIGALRM, &action, nullptr);

@@ -172,7 +172,7 @@ Exit run_monitor(const MonitorOptions& options) {
     }
     if (options.host.empty()) {
         if (auto exist = check_local_processes(filter->targets.pids); !exist) {
-            return fail_with(Exit::not_found, exist.error());
+            return fail_with(not_found_or_failure(exist.error()), exist.error());
         }
     }
     auto client = Client::connect(options.host);
@@ -187,8 +187,7 @@ Exit run_monitor(const MonitorOptions& options) {
     }
     if (!options.host.empty()) {
         if (auto exist = check_remote_processes(*client, filter->targets.pids); !exist) {
-            return fail_with(exist.error().code == ESRCH ? Exit::not_found : Exit::failure,
-                             exist.error());
+            return fail_with(not_found_or_failure(exist.error()), exist.error());
         }
     }
     if (auto subscribed = client->subscribe(filter->kinds); !subscribed) {

@@ -45,10 +45,16 @@ bool fits_on_screen(std::string_view text) {
     return std::count(text.begin(), text.end(), '\n') < size.ws_row;
 }
 
+/// Whether this runs with the rights of another user than the one at the terminal, who may have
+/// been given this program and no other.
+bool has_borrowed_rights() {
+    return std::getenv("SUDO_UID") != nullptr || std::getenv("PKEXEC_UID") != nullptr;
+}
+
 /// The pager's command as the shell takes it, in the order that systemd's tools use.
 std::string pager_command() {
     for (const char* name : {"SYSTEMD_PAGER", "PAGER"}) {
-        if (const char* value = std::getenv(name); value != nullptr) {
+        if (const char* value = std::getenv(name); value != nullptr && !has_borrowed_rights()) {
             return value;
         }
     }
@@ -61,6 +67,10 @@ bool print_paged(std::string_view text) {
     if (command.empty() || command == "cat") {
         return false;
     }
+    // No shell in less, no editor, no other file: it may run as root for somebody who is not.
+    if (::setenv("LESSSECURE", "1", 1) != 0 || ::unsetenv("LESSSECURE_ALLOW") != 0) {
+        return false;
+    }
     // The shell says nothing of its own if the pager is missing: we print without one then.
     command = "command -v " + command.substr(0, command.find(' ')) + " >/dev/null 2>&1 && exec " +
               command;
@@ -68,7 +78,7 @@ bool print_paged(std::string_view text) {
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
         return false;
     }
-    const UniqueFd read_end(ends[0]);
+    UniqueFd read_end(ends[0]);
     UniqueFd write_end(ends[1]);
 
     posix_spawn_file_actions_t actions{};
@@ -83,7 +93,8 @@ bool print_paged(std::string_view text) {
     if (error != 0) {
         return false;
     }
-    // Leaving the pager before its end is no failure.
+    // Leaving the pager before its end is no failure, and has to end our writing.
+    read_end.reset();
     struct sigaction ignore {};
     struct sigaction before {};
     ignore.sa_handler = SIG_IGN;

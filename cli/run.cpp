@@ -3,7 +3,6 @@
 #include "cli/scope.h"
 #include "cli/verb.h"
 #include "cli/word_option.h"
-#include "core/escape.h"
 #include "core/file.h"
 #include "enforce/cgroup_tree.h"
 #include "enforce/plan.h"
@@ -15,7 +14,6 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -87,15 +85,11 @@ Exit become(const std::vector<std::string>& command) {
 
 /// The scope ends with the command, and systemd removes it.
 Exit run_in_scope(const CgroupTree& tree, const RunOptions& options) {
-    std::string description = "rseqctl run --";
-    for (const std::string& word : options.command) {
-        description += " " + escape_untrusted(word);
-    }
-    constexpr std::size_t description_limit = 200;
-    description.resize(std::min(description.size(), description_limit));
-    auto held = enter_scope(description).and_then(current_cgroup).and_then([&](std::string path) {
-        return write_settings(tree, path, settings_of(options));
-    });
+    auto held = enter_scope(describe_scope(options.command))
+                    .and_then(current_cgroup)
+                    .and_then([&](const std::string& path) {
+                        return write_settings(tree, path, settings_of(options));
+                    });
     return held ? become(options.command) : fail_with(Exit::not_run, held.error());
 }
 

@@ -3,10 +3,12 @@
 #include "cli/scope.h"
 
 #include "cli/message_reader.h"
+#include "core/escape.h"
 
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <ctime>
@@ -100,6 +102,16 @@ Result<void> wait_for(sd_bus* bus, const Job& job) {
 }
 
 } // namespace
+
+std::string describe_scope(const std::vector<std::string>& command) {
+    constexpr std::size_t limit = 200;
+    std::string description = "rseqctl run --";
+    for (const std::string& word : command) {
+        description += " " + escape_untrusted(word);
+    }
+    description.resize(std::min(description.size(), limit));
+    return replace_invalid_utf8(description); // the last character may have been cut in two
+}
 
 Result<void> enter_scope(const std::string& description) {
     sd_bus* opened = nullptr;

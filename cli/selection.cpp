@@ -63,6 +63,10 @@ Result<void> check_process(const proc::ProcReader& reader, pid_t pid) {
     return {};
 }
 
+Exit not_found_or_failure(const Error& error) {
+    return error.code == ESRCH ? Exit::not_found : Exit::failure;
+}
+
 Result<std::vector<Mode>> parse_modes(std::string_view list) {
     std::vector<Mode> modes;
     for (bool more = true; more;) {

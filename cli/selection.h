@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include "cli/verb.h"
 #include "core/result.h"
 #include "core/types.h"
 #include "proc/proc_reader.h"
@@ -25,6 +26,9 @@ Result<Targets> parse_targets(const std::vector<std::string>& arguments);
 
 /// Fails with ESRCH if there is no such process, or if it is a thread of another one.
 Result<void> check_process(const proc::ProcReader& reader, pid_t pid);
+
+/// The status for that error: a process that cannot be read is there all the same.
+[[nodiscard]] Exit not_found_or_failure(const Error& error);
 
 /// "v1,v2" and the like. Fails with EINVAL for a word that is no mode, an empty one included.
 Result<std::vector<Mode>> parse_modes(std::string_view list);

@@ -39,9 +39,9 @@ struct SliceOptions {
 };
 
 Exit run_show(const SliceOptions& options) {
-    limit_time("slice: reading the kernel");
     SliceReport report;
     report.kernel = verify::classify();
+    limit_time("slice: reading the kernel");
     report.length =
         report.kernel.slices == Availability::no ? fail(0, "there are none") : read_slice_length();
     report.uses = open_directory("/proc").and_then(
@@ -141,7 +141,7 @@ Exit run_hist(const std::vector<std::string>& words, const SliceOptions& options
         auto exists = open_directory("/proc").and_then(
             [&](UniqueFd root) { return check_process(proc::ProcReader(std::move(root)), pid); });
         if (!exists) {
-            return fail_with(Exit::not_found, exists.error().message());
+            return fail_with(not_found_or_failure(exists.error()), exists.error());
         }
     }
     SliceHistogram histogram;

@@ -82,7 +82,7 @@ Exit run_here(const Question& question, const std::vector<Mode>& modes,
     const proc::ProcReader reader(std::move(*root));
     for (const pid_t pid : question.targets.pids) {
         if (auto exists = check_process(reader, pid); !exists) {
-            return fail_with(Exit::not_found, exists.error());
+            return fail_with(not_found_or_failure(exists.error()), exists.error());
         }
     }
     auto answer = ask(reader, question);

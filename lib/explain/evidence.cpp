@@ -25,7 +25,7 @@ namespace {
 constexpr std::size_t auxv_limit = 4096;
 constexpr std::size_t environ_limit = 8UL << 20;
 constexpr std::size_t maps_limit = 16UL << 20;
-constexpr std::size_t status_limit = 64UL * 1024;
+constexpr std::size_t status_limit = 1UL << 20; // with 65,536 groups
 constexpr std::size_t stat_limit = 4096;
 /// Files of one process that are looked into.
 constexpr std::size_t most_files = 64;
@@ -44,13 +44,24 @@ bool is_glibc_loader_name(std::string_view name) {
            name.starts_with("ld-2.") || name.starts_with("ld.so");
 }
 
-Result<UniqueFd> regular_file(UniqueFd fd, const std::string& path) {
+/// Opens what was found with O_PATH if it is a regular file, and that with the inode number where
+/// one is given. Not before that is known: to open a device can do something.
+Result<UniqueFd> open_found(const UniqueFd& found, const std::string& path,
+                            std::optional<std::uint64_t> inode) {
     struct stat status {};
-    if (!fd || ::fstat(fd.get(), &status) != 0) {
+    if (!found || ::fstat(found.get(), &status) != 0) {
         return fail_errno("cannot open " + path);
     }
     if (!S_ISREG(status.st_mode)) {
         return fail(EINVAL, path + " is no file");
+    }
+    if (inode && status.st_ino != *inode) {
+        return fail(ESTALE, path + " is another file by now");
+    }
+    const std::string link = fmt::format("/proc/self/fd/{}", found.get());
+    UniqueFd fd(::open(link.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (!fd) {
+        return fail_errno("cannot open " + path);
     }
     return fd;
 }
@@ -58,11 +69,11 @@ Result<UniqueFd> regular_file(UniqueFd fd, const std::string& path) {
 /// The file behind a mapping: by the mapping itself where that is allowed, otherwise by its path
 /// below the root of the process, as long as it is the same file still.
 Result<UniqueFd> open_mapped(int dir, const MappedFile& file) {
-    constexpr int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    constexpr int flags = O_PATH | O_CLOEXEC;
     const std::string link = fmt::format("map_files/{:x}-{:x}", file.start, file.end);
-    UniqueFd fd(::openat(dir, link.c_str(), flags));
-    if (fd) {
-        return regular_file(std::move(fd), file.path);
+    UniqueFd found(::openat(dir, link.c_str(), flags));
+    if (found) {
+        return open_found(found, file.path, std::nullopt);
     }
     if (file.deleted) {
         return fail(ENOENT, file.path + " is deleted");
@@ -74,14 +85,9 @@ Result<UniqueFd> open_mapped(int dir, const MappedFile& file) {
     open_how how{};
     how.flags = static_cast<std::uint64_t>(flags);
     how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-    fd.reset(
+    found.reset(
         static_cast<int>(::syscall(SYS_openat2, root.get(), file.path.c_str(), &how, sizeof(how))));
-    auto opened = regular_file(std::move(fd), file.path);
-    struct stat status {};
-    if (opened && (::fstat(opened->get(), &status) != 0 || status.st_ino != file.inode)) {
-        return fail(ESTALE, file.path + " is another file by now");
-    }
-    return opened;
+    return open_found(found, file.path, file.inode);
 }
 
 /// What the files of a process are to it.

@@ -22,7 +22,7 @@ namespace {
 // The kernel's own files are far smaller: the limits only stop a tree that pretends to be /proc.
 constexpr std::size_t stat_limit = 4096;
 constexpr std::size_t rseq_limit = 4096;
-constexpr std::size_t status_limit = 64UL * 1024;
+constexpr std::size_t status_limit = 1UL << 20; // its line of groups has up to 65,536 numbers
 constexpr std::size_t cgroup_limit = 256UL * 1024;
 
 struct CloseDir {

@@ -26,7 +26,7 @@ namespace {
 constexpr unsigned long at_rseq_feature_size = 27;
 constexpr unsigned long at_rseq_align = 28;
 
-constexpr std::size_t proc_file_limit = 64UL * 1024;
+constexpr std::size_t proc_file_limit = 1UL << 20; // with up to 65,536 groups
 
 /// Memory that a child and its parent both see.
 class SharedMemory {

@@ -4,11 +4,13 @@
 #include "tmp_tree.h"
 #include "unit/made_elf.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <string>
 
@@ -89,6 +91,18 @@ TEST_F(ProcessFiles, TellOfTheStart) {
     EXPECT_EQ(evidence.seccomp->filters, 1U);
 }
 
+// The kernel allows 65,536 groups.
+TEST_F(ProcessFiles, ManyGroupsDoNotHideTheSeccompFilters) {
+    std::string text = "Name:\tx\nGroups:\t";
+    for (int group = 0; group < 70'000; ++group) {
+        text += fmt::format("{} ", 4'000'000'000U + static_cast<unsigned>(group));
+    }
+    tree.file("42/status", text + "\nSeccomp:\t2\nSeccomp_filters:\t1\n");
+    const auto evidence = read();
+    ASSERT_TRUE(evidence.seccomp) << evidence.seccomp.error().message();
+    EXPECT_EQ(evidence.seccomp->filters, 1U);
+}
+
 TEST_F(ProcessFiles, AnEmptyAuxvIsThatOfAProcessThatEnds) {
     auxv({});
     EXPECT_EQ(read().auxv.error().code, ESRCH);
@@ -153,6 +167,31 @@ TEST_F(ProcessFiles, WhatIsNoRegularFileIsNotRead) {
     map("/lib/libc.so.6");
     EXPECT_EQ(read().libc.error().code, EINVAL);
     EXPECT_EQ(read().tcmalloc.error().code, EINVAL);
+}
+
+// To open a device can do something. Whoever opens a socket is told ENXIO.
+TEST_F(ProcessFiles, WhatIsNoRegularFileIsNotEvenOpened) {
+    tree.directory("root/lib");
+    ASSERT_EQ(::mknod(tree.path("root/lib/libc.so.6").c_str(), S_IFSOCK | 0600, 0), 0);
+    map("/lib/libc.so.6");
+    EXPECT_EQ(read().libc.error().code, EINVAL);
+    tree.symlink("42/map_files/1000-1800", "../../root/lib/libc.so.6");
+    EXPECT_EQ(read().libc.error().code, EINVAL);
+}
+
+// A write lease lasts until the file is opened: then it is EAGAIN for whoever does not wait.
+TEST_F(ProcessFiles, AnotherFileAtThePathIsNotEvenOpened) {
+    tree.file("root/lib/libc.so.6", elf_with("GNU C Library (D) stable release version 2.41.\n"));
+    map("/lib/libc.so.6");
+    tree.file("root/lib/new", "");
+    std::filesystem::rename(tree.path("root/lib/new"), tree.path("root/lib/libc.so.6"));
+    const UniqueFd lessor(::open(tree.path("root/lib/libc.so.6").c_str(), O_RDWR | O_CLOEXEC));
+    if (::fcntl(lessor.get(), F_SETLEASE, F_WRLCK) != 0) {
+        GTEST_SKIP() << "SKIPPED: no leases on this file system";
+    }
+    auto* const before = ::signal(SIGIO, SIG_IGN); // it would end the test instead of failing it
+    EXPECT_EQ(read().libc.error().code, ESTALE);
+    ::signal(SIGIO, before);
 }
 
 TEST_F(ProcessFiles, LinksStayBelowTheRoot) {

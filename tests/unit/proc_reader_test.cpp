@@ -186,7 +186,7 @@ TEST_F(Proc, EmptyAndBinaryFilesAreErrors) {
 }
 
 TEST_F(Proc, HugeFilesAreErrorsAndTheNextFileIsStillRead) {
-    const std::string huge(1UL << 20U, '7');
+    const std::string huge((1UL << 20U) + 1, '7');
     for (const std::string name :
          {"stat", "cgroup", "status", "rseq", "task/7/rseq", "task/7/stat"}) {
         tree.file("7/" + name, huge);
@@ -208,6 +208,18 @@ TEST_F(Proc, AStatusWithoutAWholeThreadGroupIsAnError) {
         tree.file("7/status", text);
         EXPECT_EQ(code_of(process().thread_group()), EPROTO) << text;
     }
+}
+
+// The kernel allows 65,536 groups.
+TEST_F(Proc, TheStatusOfAProcessWithManyGroupsIsReadAsWell) {
+    std::string text = "Name:\ta\nTgid:\t7\nUid:\t1000\t1001\t1002\t1003\nGroups:\t";
+    for (int group = 0; group < 70'000; group++) {
+        text += std::to_string(4'000'000'000U + static_cast<unsigned>(group)) + " ";
+    }
+    tree.file("7/status", text + "\nNStgid:\t7\n");
+    ProcessDir dir = process();
+    EXPECT_EQ(dir.thread_group(), 7);
+    EXPECT_EQ(dir.effective_uid(), 1001U);
 }
 
 TEST_F(Proc, AThreadThatHasBegunToExitIsSeenToBe) {
