@@ -3,6 +3,8 @@
 #
 # Shared by the scripts that build kernels and run machines: complaints, the cache, and what packages depend on.
 
+# A function that is called in $(...) ends at its first error too.
+shopt -s inherit_errexit
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/rseq-compat
 
