@@ -4,6 +4,7 @@
 #include "daemon/bus_manager.h"
 #include "daemon/bus_names.h"
 #include "daemon/bus_policies.h"
+#include "enforce/unit_name.h"
 #include "policy/match.h"
 
 #include <array>
@@ -16,10 +17,8 @@ namespace rseq::daemon {
 
 namespace {
 
-/// Of names of units (systemd.unit(5)).
-constexpr std::size_t longest_unit = 255;
 /// Whose unit it is may stand before it: `user@1000/app.service`.
-constexpr std::size_t longest_display_name = 2 * longest_unit;
+constexpr std::size_t longest_display_name = 2 * enforce::longest_unit_name;
 constexpr std::size_t longest_path = 4096; // PATH_MAX
 
 /// Answers with what came of a change. The caller may be gone by then, and the connection too.
@@ -126,7 +125,7 @@ int read_settings(sd_bus_message* call, Settings& settings, sd_bus_error* error)
 /// Reads the name of a unit. It is kept before it is known whether the caller may name one.
 int read_unit(sd_bus_message* call, const char*& unit, sd_bus_error* error) {
     const int result = ::sd_bus_message_read(call, "s", &unit);
-    if (result >= 0 && std::string_view(unit).size() > longest_unit) {
+    if (result >= 0 && std::string_view(unit).size() > enforce::longest_unit_name) {
         return ::sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
                                   "The name of a unit has at most 255 bytes");
     }

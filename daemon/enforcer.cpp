@@ -171,13 +171,17 @@ void Enforcer::apply(Rules rules, Done done) {
     add(std::move(request));
 }
 
+/// Whether a request that has not begun will look at everything anew, or at all cgroups.
+bool Enforcer::will_apply(bool to_units) const {
+    return requests_.size() > 1 &&
+           std::any_of(std::next(requests_.begin()), requests_.end(), [&](const Request& request) {
+               return !request.dry_run && !(to_units && request.cgroups_only);
+           });
+}
+
 void Enforcer::apply_again(bool dry_run, Done done) {
-    const auto will_apply = [](const Request& request) {
-        return !request.dry_run && !request.cgroups_only;
-    };
-    if (!dry_run && !done && requests_.size() > 1 &&
-        std::any_of(std::next(requests_.begin()), requests_.end(), will_apply)) {
-        return; // it will look at everything anew
+    if (!dry_run && !done && will_apply(true)) {
+        return;
     }
     Request request;
     request.rules = latest_rules();
@@ -187,9 +191,7 @@ void Enforcer::apply_again(bool dry_run, Done done) {
 }
 
 void Enforcer::apply_to_cgroups_again() {
-    if (requests_.size() > 1 &&
-        std::any_of(std::next(requests_.begin()), requests_.end(),
-                    [](const Request& request) { return !request.dry_run; })) {
+    if (will_apply(false)) {
         return;
     }
     Request request;
@@ -245,8 +247,7 @@ void Enforcer::start() {
     } else {
         apply_filters(request);
     }
-    request.outcomes_of_cgroups = request.applied.outcomes.size();
-    request.notes_of_cgroups = request.applied.notes.size();
+    request.of_cgroups = {request.applied.outcomes.size(), request.applied.notes.size()};
     if (request.cgroups_only) {
         finish();
     } else {
@@ -293,8 +294,7 @@ void Enforcer::finish() {
             keep_last_of_units(request);
         }
         last_ = request.applied;
-        last_outcomes_of_cgroups_ = request.outcomes_of_cgroups;
-        last_notes_of_cgroups_ = request.notes_of_cgroups;
+        last_of_cgroups_ = request.of_cgroups;
     }
     if (request.done) {
         request.done(request.applied);
@@ -310,8 +310,8 @@ void Enforcer::keep_last_of_units(Request& request) const {
     const auto append = [](auto& to, const auto& from, std::size_t begin) {
         to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(begin), from.end());
     };
-    append(request.applied.outcomes, last_.outcomes, last_outcomes_of_cgroups_);
-    append(request.applied.notes, last_.notes, last_notes_of_cgroups_);
+    append(request.applied.outcomes, last_.outcomes, last_of_cgroups_.outcomes);
+    append(request.applied.notes, last_.notes, last_of_cgroups_.notes);
 }
 
 enforce::Compliance Enforcer::check(const policy::Subject& subject,
@@ -319,20 +319,24 @@ enforce::Compliance Enforcer::check(const policy::Subject& subject,
     if (rules_->empty()) {
         return {};
     }
-    const policy::Rule* const rule = policy::match(subject, *rules_);
-    if (process.cgroup.size() > enforce::max_held_path) {
-        // Users can have any number of them: they are not kept.
-        return enforce::compliance(process, rule, policy::decide(process.cgroup, *rules_), held_,
-                                   facts_);
+    return enforce::compliance(process, policy::match(subject, *rules_), decide(process.cgroup),
+                               held_, facts_);
+}
+
+policy::Decision Enforcer::decide(const std::string& cgroup) {
+    const auto found = decisions_.find(cgroup);
+    if (found != decisions_.end()) {
+        return found->second;
     }
-    auto found = decisions_.find(process.cgroup);
-    if (found == decisions_.end()) {
+    policy::Decision decision = policy::decide(cgroup, *rules_);
+    // Of long paths users can have any number: they are not kept.
+    if (cgroup.size() <= enforce::max_held_path) {
         if (decisions_.size() >= decisions_at_most) {
             decisions_.clear();
         }
-        found = decisions_.emplace(process.cgroup, policy::decide(process.cgroup, *rules_)).first;
+        decisions_.emplace(cgroup, decision);
     }
-    return enforce::compliance(process, rule, found->second, held_, facts_);
+    return decision;
 }
 
 void Enforcer::changed() {

@@ -103,6 +103,12 @@ private:
     /// Cgroups to be held before those that are gone are looked for, at least.
     static constexpr std::size_t forget_at_least = 1000;
 
+    /// How much of an Applied is about cgroups; what is about units comes behind.
+    struct Extent {
+        std::size_t outcomes = 0;
+        std::size_t notes = 0;
+    };
+
     struct Request {
         std::shared_ptr<const Rules> rules;
         bool dry_run = false;
@@ -110,9 +116,7 @@ private:
         bool again = false; ///< the rules have been applied before
         Done done;
         Applied applied;
-        /// How much of `applied` is about cgroups; what is about units comes behind.
-        std::size_t outcomes_of_cgroups = 0;
-        std::size_t notes_of_cgroups = 0;
+        Extent of_cgroups;
         enforce::Units units;
     };
 
@@ -130,6 +134,8 @@ private:
     void reload();
     void finish();
     void keep_last_of_units(Request& request) const;
+    [[nodiscard]] bool will_apply(bool to_units) const;
+    policy::Decision decide(const std::string& cgroup);
     void carry_out(Request& request, enforce::Plan& plan);
     void changed();
     [[nodiscard]] std::string_view drop_in_of(const std::string& unit) const;
@@ -160,8 +166,7 @@ private:
     bool under_way_ = false;
     bool reload_under_way_ = false; ///< one of ours, of which no signal has come
     Applied last_;
-    std::size_t last_outcomes_of_cgroups_ = 0;
-    std::size_t last_notes_of_cgroups_ = 0;
+    Extent last_of_cgroups_;
     bool unsaved_ = false;
     std::size_t forget_at_ = forget_at_least;
     std::size_t refused_ = 0; ///< cgroups that there was no room for

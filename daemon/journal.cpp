@@ -12,6 +12,7 @@
 #include <systemd/sd-journal.h>
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -208,11 +209,7 @@ JournalFields journal_entry_not_compliant(const Occurrence& process,
 
 Journal::Journal(Limit limit, Sender sender)
     : send_(sender ? std::move(sender) : send_to_journald),
-      limits_{JournalLimit(limit.interval_ns, limit.burst),
-              JournalLimit(limit.interval_ns, limit.burst),
-              JournalLimit(limit.interval_ns, limit.burst),
-              JournalLimit(limit.interval_ns, limit.burst),
-              JournalLimit(limit.interval_ns, limit.burst)} {
+      limits_(buckets, JournalLimit(limit.interval_ns, limit.burst)) {
     static_assert(suppressed_words.size() == buckets);
 }
 

@@ -6,7 +6,6 @@
 #include "daemon/occurrence.h"
 #include "enforce/compliance.h"
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -82,7 +81,7 @@ private:
     JournalLimit& limit_of(Bucket bucket) { return limits_[static_cast<std::size_t>(bucket)]; }
 
     Sender send_;
-    std::array<JournalLimit, buckets> limits_;
+    std::vector<JournalLimit> limits_; ///< by Bucket
 };
 
 } // namespace rseq::daemon

@@ -95,10 +95,8 @@ void Manager::tell(const registry::Change& change, std::int64_t realtime_offset_
     Occurrence occurrence = make_occurrence(change, *kind, realtime_offset_ns);
     if (*kind == Kind::violation && (occurrence.cgroup.empty() || occurrence.exe.empty())) {
         // It turned up in this very batch. What is left of it may still be there.
-        for (const snapshot::Process& seen : snapshot::identify(proc_, {change.pid})) {
-            if (is_of(change, seen)) {
-                complete(occurrence, seen);
-            }
+        if (const auto seen = snapshot::identify(proc_, change.pid); seen && is_of(change, *seen)) {
+            complete(occurrence, *seen);
         }
     }
     if (for_journal) {
@@ -135,16 +133,12 @@ void Manager::count(Kind kind, const Event& event) {
 
 void Manager::settle() {
     std::vector<pid_t> modes;
-    std::vector<pid_t> identities;
     for (const registry::Unsettled& one : state_.registry.take_unsettled()) {
-        (one.modes ? modes : identities).push_back(one.pid);
-    }
-    // One that cannot be read is gone, and its exit is on the way.
-    for (const pid_t pid : identities) {
-        // One by one: each may have 8 KiB of paths.
-        for (const snapshot::Process& seen : snapshot::identify(proc_, {pid})) {
-            static_cast<void>(state_.registry.describe(seen));
-        }
+        if (one.modes) {
+            modes.push_back(one.pid);
+        } else if (const auto seen = snapshot::identify(proc_, one.pid)) {
+            static_cast<void>(state_.registry.describe(*seen));
+        } // else it is gone, and its exit is on the way
     }
     if (!modes.empty()) {
         std::sort(modes.begin(), modes.end());

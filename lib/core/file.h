@@ -15,6 +15,9 @@ namespace rseq {
 /// Opens a directory for use as the root of a reader, such as "/proc". Fails with open(2)'s errno.
 Result<UniqueFd> open_directory(const std::string& path);
 
+/// Enough for a /proc/PID/status: of its lines the longest has up to 65,536 numbers, of groups.
+inline constexpr std::size_t status_file_limit = 1UL << 20;
+
 /// Reads the whole file `path`, relative to `dir_fd`, into `buffer`, whose capacity is reused.
 /// Fails with EFBIG if the file is longer than `limit` bytes, otherwise with the errno of openat(2)
 /// or read(2). In /proc, ENOENT and ESRCH both mean that the process is gone.

@@ -5,6 +5,7 @@
 #include "core/types.h"
 #include "core/unique_fd.h"
 #include "enforce/setting.h"
+#include "policy/match.h"
 
 #include <sys/types.h>
 
@@ -30,7 +31,7 @@ struct CgroupVisit {
 
 /// Bounds of a walk. A deeper directory, or one more, is left out, and the walk says so.
 struct WalkLimits {
-    std::size_t depth = 64;
+    std::size_t depth = policy::deepest_level;
     std::size_t cgroups = 100000; ///< but for those of users
     std::size_t of_users = 20000;
 };

@@ -9,7 +9,6 @@ namespace rseq::enforce {
 namespace {
 
 constexpr std::string_view service_suffix = ".service";
-constexpr std::size_t name_limit = 255;
 
 bool is_unit_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -26,7 +25,7 @@ bool is_other_unit(std::string_view name) {
 
 /// The name without its suffix; empty if it is not the name of a service or its template.
 std::string_view stem_of(std::string_view name) {
-    if (name.size() > name_limit || !name.ends_with(service_suffix) || name.front() == '@' ||
+    if (name.size() > longest_unit_name || !name.ends_with(service_suffix) || name.front() == '@' ||
         !std::all_of(name.begin(), name.end(), is_unit_character)) {
         return {};
     }

@@ -3,12 +3,15 @@
 
 #include "proc/unit_pattern.h"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 
 /// Names of units as systemd.unit(5) defines them, in as far as drop-ins need it.
 namespace rseq::enforce {
+
+inline constexpr std::size_t longest_unit_name = 255;
 
 /// Whether it names one service that can run: not a template, and nothing that reads as a
 /// folder of drop-ins for other units too (`a-.service.d` is for all whose name begins with `a-`).

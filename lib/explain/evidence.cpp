@@ -25,7 +25,6 @@ namespace {
 constexpr std::size_t auxv_limit = 4096;
 constexpr std::size_t environ_limit = 8UL << 20;
 constexpr std::size_t maps_limit = 16UL << 20;
-constexpr std::size_t status_limit = 1UL << 20; // with 65,536 groups
 constexpr std::size_t stat_limit = 4096;
 /// Files of one process that are looked into.
 constexpr std::size_t most_files = 64;
@@ -224,7 +223,7 @@ Result<void> read_process(int proc, const ProcessKey& key, Findings& evidence) {
         return text.empty() ? fail(ESRCH, "auxv is empty") : parse_auxv(text);
     });
     evidence.tunable = read_file(dir.get(), "environ", environ_limit).map(rseq_tunable);
-    evidence.seccomp = read_file(dir.get(), "status", status_limit).and_then(parse_seccomp);
+    evidence.seccomp = read_file(dir.get(), "status", status_file_limit).and_then(parse_seccomp);
     const auto mapped = read_file(dir.get(), "maps", maps_limit).and_then(parse_maps);
     if (!mapped) {
         evidence.libc = tl::unexpected<Error>(mapped.error());

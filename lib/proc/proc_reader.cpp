@@ -22,7 +22,6 @@ namespace {
 // The kernel's own files are far smaller: the limits only stop a tree that pretends to be /proc.
 constexpr std::size_t stat_limit = 4096;
 constexpr std::size_t rseq_limit = 4096;
-constexpr std::size_t status_limit = 1UL << 20; // its line of groups has up to 65,536 numbers
 constexpr std::size_t cgroup_limit = 256UL * 1024;
 
 struct CloseDir {
@@ -102,7 +101,7 @@ Result<std::string> ProcessDir::cgroup() {
 }
 
 Result<pid_t> ProcessDir::thread_group() {
-    if (auto read = read_file(dir_.get(), "status", status_limit, buffer_); !read) {
+    if (auto read = read_file(dir_.get(), "status", status_file_limit, buffer_); !read) {
         return tl::unexpected<Error>(read.error());
     }
     if (const auto tgid = parse_number<pid_t>(value_of_key(buffer_, "Tgid").value_or(""))) {
@@ -112,7 +111,7 @@ Result<pid_t> ProcessDir::thread_group() {
 }
 
 Result<uid_t> ProcessDir::effective_uid() {
-    if (auto read = read_file(dir_.get(), "status", status_limit, buffer_); !read) {
+    if (auto read = read_file(dir_.get(), "status", status_file_limit, buffer_); !read) {
         return tl::unexpected<Error>(read.error());
     }
     // real, effective, saved, file system

@@ -11,12 +11,6 @@
 #include <string>
 
 namespace rseq::ptrace {
-namespace {
-
-/// The file has some 60 lines; the longest, of groups, has at most 65,536 numbers.
-constexpr std::size_t largest_status = 1024UL * 1024;
-
-} // namespace
 
 Result<ThreadStatus> parse_thread_status(std::string_view text) {
     std::optional<pid_t> tgid;
@@ -42,7 +36,7 @@ Result<ThreadStatus> parse_thread_status(std::string_view text) {
 
 Result<ThreadStatus> read_thread_status(pid_t tid) {
     const std::string path = "/proc/" + std::to_string(tid) + "/status";
-    auto text = read_file(AT_FDCWD, path.c_str(), largest_status);
+    auto text = read_file(AT_FDCWD, path.c_str(), status_file_limit);
     if (!text) {
         const int code = text.error().code;
         return fail(code == ENOENT ? ESRCH : code, std::move(text.error().context));

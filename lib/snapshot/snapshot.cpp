@@ -133,19 +133,13 @@ Result<Snapshot> take(const proc::ProcReader& reader, const KernelFacts& facts,
     return snapshot;
 }
 
-std::vector<Process> identify(const proc::ProcReader& reader, const std::vector<pid_t>& pids) {
+std::optional<Process> identify(const proc::ProcReader& reader, pid_t pid) {
     const KernelFacts facts;
     const Options options{.kernel_threads = true, .exe = true, .only = std::nullopt};
     const Context context{reader, facts, options};
-    std::vector<Process> processes;
-    for (const pid_t pid : pids) {
-        auto dir = reader.open(pid);
-        auto process = dir ? describe(context, *dir, pid) : std::nullopt;
-        if (process && *process) {
-            processes.push_back(std::move(**process));
-        }
-    }
-    return processes;
+    auto dir = reader.open(pid);
+    auto process = dir ? describe(context, *dir, pid) : std::nullopt;
+    return process ? std::move(*process) : std::nullopt;
 }
 
 } // namespace rseq::snapshot

@@ -77,8 +77,8 @@ struct Snapshot {
 Result<Snapshot> take(const proc::ProcReader& reader, const KernelFacts& facts,
                       const Options& options);
 
-/// Who these processes are, without their threads and modes: identity, cgroup, program. Those that
-/// are gone are left out.
-std::vector<Process> identify(const proc::ProcReader& reader, const std::vector<pid_t>& pids);
+/// Who this process is, without its threads and modes: identity, cgroup, program. Nothing if it is
+/// gone.
+std::optional<Process> identify(const proc::ProcReader& reader, pid_t pid);
 
 } // namespace rseq::snapshot

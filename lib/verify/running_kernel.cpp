@@ -26,7 +26,7 @@ namespace {
 constexpr unsigned long at_rseq_feature_size = 27;
 constexpr unsigned long at_rseq_align = 28;
 
-constexpr std::size_t proc_file_limit = 1UL << 20; // with up to 65,536 groups
+constexpr std::size_t command_line_limit = 64UL * 1024;
 
 /// Memory that a child and its parent both see.
 class SharedMemory {
@@ -135,12 +135,12 @@ public:
     bool has_proc_file() override { return ::access("/proc/self/rseq", F_OK) == 0; }
 
     bool filtered() override {
-        const auto status = read_file(AT_FDCWD, "/proc/self/status", proc_file_limit);
+        const auto status = read_file(AT_FDCWD, "/proc/self/status", status_file_limit);
         return status && value_of_key(*status, "Seccomp") == "2";
     }
 
     bool slices_off_at_boot() override {
-        const auto command_line = read_file(AT_FDCWD, "/proc/cmdline", proc_file_limit);
+        const auto command_line = read_file(AT_FDCWD, "/proc/cmdline", command_line_limit);
         if (!command_line) {
             return false;
         }

@@ -15,6 +15,7 @@
 #include "daemon/bus_values.h"
 #include "daemon/enforcer.h"
 #include "daemon/event_source.h"
+#include "daemon/manager_violations.h"
 #include "snapshot/snapshot.h"
 
 #include <malloc.h>
@@ -307,11 +308,9 @@ private:
             for (words >> count; count > 0; --count) {
                 ++state_.counters.violations;
                 state_.counters.violation_reasons.add("cpu_id_start");
-                state_.violations.push_back(occurrence(Kind::violation));
-                bus_->report(state_.violations.back());
-                if (state_.violations.size() > violations_kept) {
-                    state_.violations.pop_front();
-                }
+                const Occurrence made = occurrence(Kind::violation);
+                bus_->report(made);
+                keep_violation(state_.violations, made);
             }
             bus_->counts_changed();
         } else if (verb == "events") {

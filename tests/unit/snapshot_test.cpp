@@ -138,15 +138,18 @@ TEST_F(ProcfsSnapshot, IdentifiesProcessesWithoutTheirModes) {
     add(8, "b", {.v2 = 1});
     tree.file("9/stat", stat_text(9, "kthread", 'S', kernel_thread_flag, 1));
     tree.symlink("7/exe", "/usr/bin/a");
-    const auto processes = snapshot::identify(proc::ProcReader(tree.open()), {9, 7, 10});
-    ASSERT_EQ(processes.size(), 2U);
-    EXPECT_EQ(processes[0].key, (ProcessKey{9, 900}));
-    EXPECT_TRUE(processes[0].kernel_thread);
-    EXPECT_EQ(processes[1].comm, "a");
-    EXPECT_EQ(processes[1].cgroup, "/system.slice/a.service");
-    EXPECT_EQ(processes[1].unit.display_name(), "a.service");
-    EXPECT_EQ(processes[1].exe, "/usr/bin/a");
-    EXPECT_EQ(processes[1].threads.total(), 0U);
+    const proc::ProcReader reader(tree.open());
+    const auto thread = snapshot::identify(reader, 9);
+    const auto process = snapshot::identify(reader, 7);
+    ASSERT_TRUE(thread && process);
+    EXPECT_FALSE(snapshot::identify(reader, 10));
+    EXPECT_EQ(thread->key, (ProcessKey{9, 900}));
+    EXPECT_TRUE(thread->kernel_thread);
+    EXPECT_EQ(process->comm, "a");
+    EXPECT_EQ(process->cgroup, "/system.slice/a.service");
+    EXPECT_EQ(process->unit.display_name(), "a.service");
+    EXPECT_EQ(process->exe, "/usr/bin/a");
+    EXPECT_EQ(process->threads.total(), 0U);
 }
 
 TEST_F(ProcfsSnapshot, KernelThreadsAreShownIfAskedForOrNamed) {
