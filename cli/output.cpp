@@ -51,20 +51,26 @@ bool has_borrowed_rights() {
     return std::getenv("SUDO_UID") != nullptr || std::getenv("PKEXEC_UID") != nullptr;
 }
 
-/// The pager's command as the shell takes it, in the order that systemd's tools use.
+/// The pager's command as the shell takes it, in the order that systemd's tools use; empty if there
+/// is to be none.
 std::string pager_command() {
+    constexpr const char* usual = "less -FRSX";
     for (const char* name : {"SYSTEMD_PAGER", "PAGER"}) {
-        if (const char* value = std::getenv(name); value != nullptr && !has_borrowed_rights()) {
-            return value;
+        if (const char* value = std::getenv(name); value != nullptr) {
+            const std::string command = value;
+            if (command.empty() || command == "cat") {
+                return {};
+            }
+            return has_borrowed_rights() ? usual : command;
         }
     }
-    return "less -FRSX";
+    return usual;
 }
 
 /// False if there is no pager to be had, and nothing was printed.
 bool print_paged(std::string_view text) {
     std::string command = pager_command();
-    if (command.empty() || command == "cat") {
+    if (command.empty()) {
         return false;
     }
     // No shell in less, no editor, no other file: it may run as root for somebody who is not.

@@ -132,12 +132,11 @@ int read_unit(sd_bus_message* call, const char*& unit, sd_bus_error* error) {
     return result;
 }
 
-/// Whether a cgroup that rules are applied to can have this path, which begins with a slash.
+/// Whether a cgroup can have this path, which begins with a slash.
 bool is_cgroup_path(std::string_view path) {
-    std::size_t level = 0;
     for (std::string_view rest = path.substr(1); !rest.empty();) {
         const std::string_view name = take_until(rest, '/');
-        if (name.empty() || name == "." || name == ".." || ++level > policy::deepest_level) {
+        if (name.empty() || name == "." || name == "..") {
             return false;
         }
     }
@@ -167,8 +166,7 @@ int BusManager::show_policy(sd_bus_message* call, sd_bus_error* error) {
     if (!is_target({static_cast<const char*>(data), size})) {
         return ::sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
                                   "The target is the name of a unit, of at most 510 bytes, or the "
-                                  "path of a cgroup, of at most 64 levels, without empty ones, . "
-                                  "and ..");
+                                  "path of a cgroup, without empty components, . and ..");
     }
     const std::string target(static_cast<const char*>(data), size);
     return callers_.serve(

@@ -18,12 +18,15 @@ namespace rseq::daemon {
 
 namespace {
 
-/// How long changes of held_ may gather before they are saved.
-constexpr std::uint64_t save_delay_usec = 100'000;
+/// How long changes of held_ may gather before they are saved, at least; and not to take more than
+/// a twentieth of a CPU.
+constexpr std::uint64_t least_save_delay_usec = 100'000;
+constexpr std::uint64_t save_delay_per_duration = 20;
 /// After a reload of somebody else, units may have come and gone.
 constexpr std::uint64_t replan_delay_usec = 500'000;
 constexpr std::size_t requests_at_most = 64;
 constexpr std::size_t decisions_at_most = 20000;
+
 UniqueFd open_if_there(const std::string& path) {
     auto fd = open_directory(path);
     return fd ? std::move(*fd) : UniqueFd();
@@ -72,6 +75,14 @@ void log_applied(const Applied& applied, const Applied& last) {
     if (done > 0) {
         log::message(log::Level::info, "policies: {} changes made", done);
     }
+}
+
+/// Puts others into the place of the first `count`.
+template <class Value>
+void replace_first(std::vector<Value>& values, std::size_t count,
+                   const std::vector<Value>& others) {
+    values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count));
+    values.insert(values.begin(), others.begin(), others.end());
 }
 
 /// A timer that is off; null if there cannot be one.
@@ -171,17 +182,11 @@ void Enforcer::apply(Rules rules, Done done) {
     add(std::move(request));
 }
 
-/// Whether a request that has not begun will look at everything anew, or at all cgroups.
-bool Enforcer::will_apply(bool to_units) const {
-    return requests_.size() > 1 &&
-           std::any_of(std::next(requests_.begin()), requests_.end(), [&](const Request& request) {
-               return !request.dry_run && !(to_units && request.cgroups_only);
-           });
-}
-
 void Enforcer::apply_again(bool dry_run, Done done) {
-    if (!dry_run && !done && will_apply(true)) {
-        return;
+    if (!dry_run && !done && requests_.size() > 1 &&
+        std::any_of(std::next(requests_.begin()), requests_.end(),
+                    [](const Request& request) { return !request.dry_run; })) {
+        return; // one that has not begun will look at everything anew
     }
     Request request;
     request.rules = latest_rules();
@@ -191,13 +196,17 @@ void Enforcer::apply_again(bool dry_run, Done done) {
 }
 
 void Enforcer::apply_to_cgroups_again() {
-    if (will_apply(false)) {
-        return;
-    }
     Request request;
-    request.rules = latest_rules();
-    request.cgroups_only = true;
-    add(std::move(request));
+    request.rules = rules_;
+    request.again = true;
+    apply_to_cgroups(request);
+    const bool is_part = under_way_ && !requests_.front().dry_run;
+    Applied& applied = is_part ? requests_.front().applied : last_;
+    Extent& of_cgroups = is_part ? requests_.front().of_cgroups : last_of_cgroups_;
+    log_applied(request.applied, applied);
+    replace_first(applied.outcomes, of_cgroups.outcomes, request.applied.outcomes);
+    replace_first(applied.notes, of_cgroups.notes, request.applied.notes);
+    of_cgroups = request.of_cgroups;
 }
 
 void Enforcer::plan(Rules rules, Done done) {
@@ -235,12 +244,20 @@ void Enforcer::start() {
     if (!request.dry_run) {
         rules_ = request.rules;
         decisions_.clear();
-        told_no_room_ = told_no_room_ && request.again;
+        if (!request.again) {
+            told_no_room_ = told_no_room_for_users_ = told_too_long_ = false;
+        }
         needs_uid_ = std::any_of(rules_->begin(), rules_->end(), [](const policy::Rule& rule) {
             return rule.match.uid.has_value();
         });
     }
     loaded_ = drop_ins_in_force();
+    apply_to_cgroups(request);
+    ask_for_names();
+}
+
+/// What needs no service manager.
+void Enforcer::apply_to_cgroups(Request& request) {
     request.applied.notes = enforce::unenforceable(*request.rules, facts_);
     if (facts_.abi != 0 && tree_) {
         apply_cgroups(request);
@@ -248,11 +265,6 @@ void Enforcer::start() {
         apply_filters(request);
     }
     request.of_cgroups = {request.applied.outcomes.size(), request.applied.notes.size()};
-    if (request.cgroups_only) {
-        finish();
-    } else {
-        ask_for_names();
-    }
 }
 
 void Enforcer::carry_out(Request& request, enforce::Plan& plan) {
@@ -290,9 +302,6 @@ void Enforcer::finish() {
     under_way_ = false;
     if (!request.dry_run) {
         log_applied(request.applied, last_);
-        if (request.cgroups_only) {
-            keep_last_of_units(request);
-        }
         last_ = request.applied;
         last_of_cgroups_ = request.of_cgroups;
     }
@@ -303,15 +312,6 @@ void Enforcer::finish() {
     if (!under_way_ && !requests_.empty()) {
         start();
     }
-}
-
-/// What came of units the last time is still so.
-void Enforcer::keep_last_of_units(Request& request) const {
-    const auto append = [](auto& to, const auto& from, std::size_t begin) {
-        to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(begin), from.end());
-    };
-    append(request.applied.outcomes, last_.outcomes, last_of_cgroups_.outcomes);
-    append(request.applied.notes, last_.notes, last_of_cgroups_.notes);
 }
 
 enforce::Compliance Enforcer::check(const policy::Subject& subject,
@@ -342,7 +342,7 @@ policy::Decision Enforcer::decide(const std::string& cgroup) {
 void Enforcer::changed() {
     unsaved_ = true;
     if (!is_on(save_)) {
-        start_timer(save_, save_delay_usec);
+        start_timer(save_, std::max(least_save_delay_usec, save_delay_usec_));
     }
 }
 
@@ -350,9 +350,11 @@ void Enforcer::save() {
     if (!std::exchange(unsaved_, false) || !runtime_fd_) {
         return;
     }
+    const std::uint64_t begin = now_ns(CLOCK_MONOTONIC);
     if (const auto done = enforce::save_held(runtime_fd_.get(), held_); !done) {
         log::message(log::Level::warning, "{} in {}", done.error().message(), places_.runtime);
     }
+    save_delay_usec_ = (now_ns(CLOCK_MONOTONIC) - begin) / nsec_per_usec * save_delay_per_duration;
 }
 
 void Enforcer::on_reloaded() {

@@ -61,8 +61,9 @@ public:
     void apply(Rules rules, Done done);
     /// The same with the rules that there are, or only the plan of it.
     void apply_again(bool dry_run, Done done);
-    /// The same for cgroups alone, of which the making of some may have been missed. The service
-    /// manager is not asked: how often this is called is up to whoever makes events.
+    /// Applies the rules in force to cgroups alone, of which the making of some may have been
+    /// missed, whatever else is under way. The service manager is not asked: how often this is
+    /// called is up to whoever makes events.
     void apply_to_cgroups_again();
 
     /// What applying these rules would do. Nothing is changed, and the rules stay what they are.
@@ -112,7 +113,6 @@ private:
     struct Request {
         std::shared_ptr<const Rules> rules;
         bool dry_run = false;
-        bool cgroups_only = false;
         bool again = false; ///< the rules have been applied before
         Done done;
         Applied applied;
@@ -125,6 +125,7 @@ private:
     [[nodiscard]] enforce::DropIns drop_ins_in_force() const;
     void add(Request request);
     void start();
+    void apply_to_cgroups(Request& request);
     void apply_cgroups(Request& request);
     void apply_filters(Request& request);
     void ask_for_names();
@@ -133,8 +134,6 @@ private:
     bool stop_generator(const Request& request);
     void reload();
     void finish();
-    void keep_last_of_units(Request& request) const;
-    [[nodiscard]] bool will_apply(bool to_units) const;
     policy::Decision decide(const std::string& cgroup);
     void carry_out(Request& request, enforce::Plan& plan);
     void changed();
@@ -169,8 +168,11 @@ private:
     Extent last_of_cgroups_;
     bool unsaved_ = false;
     std::size_t forget_at_ = forget_at_least;
-    std::size_t refused_ = 0; ///< cgroups that there was no room for
+    std::uint64_t save_delay_usec_ = 0;
+    std::size_t refusals_left_ = 0; ///< until those that are gone are looked for
     bool told_no_room_ = false;
+    bool told_no_room_for_users_ = false;
+    bool told_too_long_ = false;
     EventSource save_;
     EventSource replan_;
 };

@@ -16,7 +16,7 @@ namespace rseq::daemon {
 
 namespace {
 
-/// Cgroups that there is no room for before those that are gone are looked for once more.
+/// Cgroups that there is no room for before those that are gone are looked for once more, at least.
 constexpr std::size_t refused_until_forgotten = 1000;
 
 } // namespace
@@ -41,13 +41,15 @@ void Enforcer::apply_filters(Request& request) {
         return;
     }
     // A filter is on a service from its start; only those that were seen to start are known.
-    std::erase_if(held_.cgroups, [&](const auto& entry) {
+    const std::size_t erased = std::erase_if(held_.cgroups, [&](const auto& entry) {
         const auto* rule =
             policy::match_cgroup(policy::subject_of_cgroup(entry.first), *request.rules);
         return rule == nullptr || rule->mode != PolicyMode::off;
     });
-    room_ = enforce::Room(held_.cgroups);
-    changed();
+    if (erased > 0) {
+        room_ = enforce::Room(held_.cgroups);
+        changed();
+    }
 }
 
 void Enforcer::on_cgroup_made(const event::CgroupMade& made, std::uint64_t event_ns) {
@@ -112,17 +114,24 @@ bool Enforcer::has_room(const std::string& path) {
     if (held_.cgroups.contains(path) || room_.has_for(path)) {
         return true;
     }
-    if (refused_++ % refused_until_forgotten == 0) {
+    // To look for those that are gone costs about as much as to refuse as many as are held.
+    const bool is_too_long = enforce::is_too_long(path);
+    if (!is_too_long && refusals_left_-- == 0) {
         forget_gone();
+        refusals_left_ = std::max(refused_until_forgotten, held_.cgroups.size());
     }
     if (room_.has_for(path)) {
         return true;
     }
-    if (!std::exchange(told_no_room_, true)) {
-        log::message(log::Level::warning,
-                     "{} is not held, and others may not be: there are too many cgroups for which "
-                     "there are rules, or the path is too long",
-                     escape_untrusted(std::string_view(path).substr(0, enforce::max_held_path)));
+    // Nobody may silence what is told of others.
+    bool& told = is_too_long                  ? told_too_long_
+                 : enforce::is_of_users(path) ? told_no_room_for_users_
+                                              : told_no_room_;
+    if (!std::exchange(told, true)) {
+        log::message(log::Level::warning, "{} is not held, and others may not be: {}",
+                     escape_untrusted(std::string_view(path).substr(0, enforce::max_held_path)),
+                     is_too_long ? "the path is too long"
+                                 : "there are too many cgroups for which there are rules");
     }
     return false;
 }
@@ -143,20 +152,10 @@ void Enforcer::forget_gone() {
     if (!tree_) {
         return;
     }
-    std::unordered_map<std::string, std::uint64_t> there;
-    const auto walked = tree_->walk([&](const enforce::CgroupVisit& visit) {
-        if (held_.cgroups.contains(visit.path)) {
-            there.emplace(visit.path, visit.id);
-        }
+    std::erase_if(held_.cgroups, [&](const auto& entry) {
+        return !tree_->may_have(entry.first, entry.second.id);
     });
-    if (walked) {
-        std::erase_if(held_.cgroups, [&](const auto& entry) {
-            const auto found = there.find(entry.first);
-            return found == there.end() ? walked->covers(entry.first)
-                                        : found->second != entry.second.id;
-        });
-        room_ = enforce::Room(held_.cgroups);
-    }
+    room_ = enforce::Room(held_.cgroups);
     forget_at_ = std::max(forget_at_least, held_.cgroups.size() * 2);
 }
 

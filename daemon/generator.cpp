@@ -45,9 +45,7 @@ Result<std::vector<std::string>> unit_folders() {
 }
 
 /// What there is to know without a service manager.
-enforce::Units units_for(const std::vector<policy::Rule>& rules,
-                         const std::vector<std::string>& folders) {
-    const enforce::UnitFiles files(folders);
+enforce::Units units_for(const std::vector<policy::Rule>& rules, const enforce::UnitFiles& files) {
     enforce::Units units;
     units.services = files.services();
     for (const std::string& unit : enforce::units_to_ask(rules, units.services)) {
@@ -71,9 +69,13 @@ Result<void> generate(const std::string& destination) {
     if (!folders || !root) {
         return tl::unexpected<Error>(folders ? root.error() : folders.error());
     }
+    const enforce::UnitFiles files(*folders);
+    if (files.is_masked("rseq-compatd.service")) {
+        return {};
+    }
     KernelFacts kernel;
     kernel.abi = ::access("/proc/self/rseq", F_OK) == 0 ? 1 : 0;
-    const auto plan = enforce::plan_units(loaded->rules, {}, units_for(loaded->rules, *folders),
+    const auto plan = enforce::plan_units(loaded->rules, {}, units_for(loaded->rules, files),
                                           kernel, false, RSEQ_HOLD_PROGRAM);
     // What cannot be had is said by the daemon, which knows better.
     Result<void> done;

@@ -104,6 +104,10 @@ void send_to_journald(const JournalFields& fields) {
     }
 }
 
+/// Where runtimes make their cgroups when they do not ask systemd.
+constexpr std::array<std::string_view, 3> parents_of_containers{"docker", "kubepods",
+                                                                "libpod_parent"};
+
 /// What an interval held back, in words, by the order of Journal::Bucket.
 constexpr std::array<std::string_view, 5> suppressed_words{
     "violations", "refused registrations", "latched policies", "reports of lost events",
@@ -136,7 +140,13 @@ std::string_view party_of(const Occurrence& occurrence) {
             return name;
         }
         if (!is_slice && !name.empty()) {
-            break;
+            // Otherwise whoever the cgroup was handed over to chooses by what he makes in there.
+            // A cgroup that is gone has a mark behind its name.
+            const bool is_unit = !occurrence.unit.empty() && name.starts_with(occurrence.unit);
+            const bool is_parent =
+                std::find(parents_of_containers.begin(), parents_of_containers.end(), name) !=
+                parents_of_containers.end();
+            return is_unit || is_parent ? std::string_view(occurrence.unit) : name;
         }
     }
     return occurrence.unit;

@@ -276,6 +276,7 @@ int Manager::on_rescan(sd_event_source* /*source*/, std::uint64_t /*usec*/, void
     return guarded([self] {
         auto& manager = *static_cast<Manager*>(self);
         manager.rescan_scheduled_ = false;
+        const std::uint64_t begin = now_ns(CLOCK_MONOTONIC);
         ++manager.state_.counters.rescans;
         if (auto done = manager.scan(); !done) {
             log::write(log::Level::error, done.error().message());
@@ -285,6 +286,10 @@ int Manager::on_rescan(sd_event_source* /*source*/, std::uint64_t /*usec*/, void
         // New cgroups may have been among what was lost.
         manager.enforcer_->apply_to_cgroups_again();
         manager.check_touched();
+        manager.rescan_duration_usec_ = (now_ns(CLOCK_MONOTONIC) - begin) / nsec_per_usec;
+        if (std::exchange(manager.rescan_scheduled_, false)) {
+            manager.schedule_rescan(); // by what this one took
+        }
     });
 }
 

@@ -61,6 +61,7 @@ private:
     void count(Kind kind, const Event& event);
     /// Reads what events do not tell of the processes that have just turned up.
     void settle();
+    void tell_incomplete();
     Result<void> scan();
     Result<void> reconcile(const snapshot::Options& wanted);
     void note_lost(std::uint64_t count);
@@ -108,11 +109,12 @@ private:
     EventSource rescan_;
     EventSource flush_;
     bool rescan_scheduled_ = false;
+    bool told_incomplete_ = false;
     /// Events were lost, and no scan has told yet what of.
     bool in_doubt_ = false;
     /// Processes to be looked at, and whether it is for an execve(2).
     std::unordered_map<pid_t, bool> touched_;
-    std::uint64_t scan_duration_usec_ = 0;
+    std::uint64_t rescan_duration_usec_ = 0;
 };
 
 } // namespace rseq::daemon

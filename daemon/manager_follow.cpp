@@ -68,6 +68,7 @@ bool Manager::drain() {
         }
         schedule_flush();
     }
+    tell_incomplete();
     if (state_.registry.needs_rescan()) {
         schedule_rescan();
     }
@@ -155,7 +156,7 @@ Result<void> Manager::reconcile(const snapshot::Options& wanted) {
     options.threads = true;
     options.kernel_threads = true;
     options.exe = true;
-    options.path_bytes = 2 * registry::Limits().path_bytes;
+    options.path_bytes = registry::Limits().path_bytes;
     const std::uint64_t begin = now_ns(CLOCK_BOOTTIME);
     const auto seen = snapshot::take(proc_, state_.facts, options);
     const std::uint64_t end = now_ns(CLOCK_BOOTTIME);
@@ -171,7 +172,6 @@ Result<void> Manager::reconcile(const snapshot::Options& wanted) {
     } else {
         scan.events_lost = in_doubt_;
         state_.unknown_reason = seen->unknown_reason;
-        scan_duration_usec_ = (end - begin) / nsec_per_usec;
     }
     if (!proc_.has_rseq_files()) {
         const auto by_bpf = [](const snapshot::Process& process) {
@@ -190,12 +190,24 @@ Result<void> Manager::scan() {
     if (auto done = reconcile({}); !done) {
         return done;
     }
+    settle();
     static_cast<void>(drain());
     if (bus_ != nullptr) {
         bus_->counts_changed();
     }
     ::malloc_trim(0);
     return {};
+}
+
+/// Says once that not everything can be kept in mind.
+void Manager::tell_incomplete() {
+    const registry::Health& health = state_.registry.health();
+    if (!told_incomplete_ && (health.incomplete || health.paths_incomplete)) {
+        told_incomplete_ = true;
+        log::message(log::Level::warning,
+                     "there are more threads, or longer paths of programs and cgroups, than can be "
+                     "kept in mind: of some processes the mode or the rule is not known");
+    }
 }
 
 void Manager::note_lost(std::uint64_t count) {
@@ -215,7 +227,7 @@ void Manager::schedule_rescan() {
     }
     rescan_scheduled_ = true;
     const std::uint64_t delay =
-        std::max(rescan_delay_usec, scan_duration_usec_ * rescan_delay_per_duration);
+        std::max(rescan_delay_usec, rescan_duration_usec_ * rescan_delay_per_duration);
     ::sd_event_source_set_time_relative(rescan_.get(), delay);
     ::sd_event_source_set_enabled(rescan_.get(), SD_EVENT_ONESHOT);
 }

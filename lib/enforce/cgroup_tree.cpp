@@ -174,6 +174,15 @@ Result<Walked> CgroupTree::walk(const std::function<void(const CgroupVisit&)>& v
     return Walk(visit, limits).walk(root.get(), status.st_ino);
 }
 
+bool CgroupTree::may_have(const std::string& path, std::uint64_t id) const {
+    struct stat status {};
+    const std::string name = path == "/" ? "." : path.substr(1);
+    if (::fstatat(root_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+        return status.st_ino == id;
+    }
+    return errno != ENOENT && errno != ENODEV;
+}
+
 Result<Policy> CgroupTree::policy(int dir_fd) {
     const auto text = read_file(dir_fd, file_name, file_limit);
     if (!text) {

@@ -40,10 +40,6 @@ struct WalkLimits {
 struct Walked {
     bool whole = true;          ///< all of which no user is the maker
     bool whole_of_users = true; ///< all the others
-    /// Whether the cgroup would have been visited if it were there.
-    [[nodiscard]] bool covers(std::string_view path) const {
-        return is_of_users(path) ? whole_of_users : whole;
-    }
 };
 
 /// The cgroup v2 hierarchy from a directory descriptor. Paths are absolute within it, as in
@@ -63,6 +59,9 @@ public:
     /// A directory that goes away meanwhile is left out.
     Result<Walked> walk(const std::function<void(const CgroupVisit&)>& visit,
                         const WalkLimits& limits = {}) const;
+
+    /// Whether the cgroup with this ID has the path, or nobody can tell.
+    [[nodiscard]] bool may_have(const std::string& path, std::uint64_t id) const;
 
     /// What the file of one cgroup says. ENOENT and ENODEV both mean that the cgroup is gone.
     [[nodiscard]] Result<Policy> policy(const std::string& path) const;

@@ -58,16 +58,20 @@ void shorten(std::vector<Note>& notes) {
 }
 
 /// Says that the cgroups are not all, if it is so.
-void note_left_out(const Walked& walked, std::size_t left_out, std::vector<Note>& notes) {
+void note_left_out(const Walked& walked, std::size_t of_users, std::size_t too_long,
+                   std::vector<Note>& notes) {
     if (!walked.whole) {
         notes.push_back(
             note_of_no_rule("cgroups", "there are more, or deeper ones, than are looked at"));
     }
-    if (left_out > 0 || !walked.whole_of_users) {
+    if (of_users > 0 || !walked.whole_of_users) {
         notes.push_back(note_of_no_rule(
-            "cgroups of users",
-            (walked.whole_of_users ? std::to_string(left_out) : std::string("some")) +
-                " are not held: there are too many, or their paths are too long"));
+            "cgroups of users", (walked.whole_of_users ? std::to_string(of_users) : "some") +
+                                    " are not held: there are too many"));
+    }
+    if (too_long > 0) {
+        notes.push_back(note_of_no_rule("cgroups with long paths",
+                                        std::to_string(too_long) + " are not held for themselves"));
     }
 }
 
@@ -131,13 +135,13 @@ public:
         kept_.emplace(path, entry);
     }
 
-    /// How many there was no room for that have no note.
-    [[nodiscard]] std::size_t left_out() const { return left_out_; }
+    /// How many of users there was no room for, which have no note.
+    [[nodiscard]] std::size_t left_out_of_users() const { return left_out_of_users_; }
 
 private:
     void note_no_room() {
-        if (is_of_users(observed_->path) || is_too_long(observed_->path)) {
-            ++left_out_;
+        if (is_of_users(observed_->path)) {
+            ++left_out_of_users_;
         } else {
             notes_.push_back(note(NoteKind::unenforceable, *observed_, "its cgroup",
                                   "more cgroups would be held than can be kept in mind"));
@@ -224,7 +228,7 @@ private:
     std::map<std::string, HeldCgroup> held_;
     std::map<std::string, HeldCgroup> kept_; ///< they cover nothing: they may be gone
     Room room_;
-    std::size_t left_out_ = 0;
+    std::size_t left_out_of_users_ = 0;
 };
 
 } // namespace
@@ -233,7 +237,7 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const 
                                         const Held& held, const HasDropIn& has_drop_in,
                                         const WalkLimits& limits) {
     ObservedCgroups observed;
-    std::size_t new_of_users = 0;
+    std::unordered_set<std::string> seen;
     const auto visit = [&](const CgroupVisit& visited) {
         const policy::Subject subject = policy::subject_of_cgroup(visited.path);
         const bool is_held = entry_of(held, visited.path, visited.id) != nullptr;
@@ -242,9 +246,8 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const 
         if (cgroup.rule == nullptr && !is_held) {
             return;
         }
-        if (!is_held && (is_too_long(visited.path) ||
-                         (is_of_users(visited.path) && new_of_users++ >= max_held_of_users))) {
-            ++observed.left_out;
+        if (!is_held && is_too_long(visited.path)) {
+            ++observed.too_long;
             return;
         }
         cgroup.path = visited.path;
@@ -252,6 +255,9 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const 
         cgroup.by_drop_in = has_drop_in(subject.unit);
         if (const auto policy = CgroupTree::policy(visited.dir_fd)) {
             cgroup.policy = *policy;
+            if (is_held) {
+                seen.insert(visited.path);
+            }
             observed.cgroups.push_back(std::move(cgroup));
         } else if (!is_gone(policy.error())) {
             observed.notes.push_back(
@@ -263,6 +269,11 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const 
         return tl::unexpected<Error>(walked.error());
     }
     observed.walked = *walked;
+    for (const auto& [path, entry] : held.cgroups) {
+        if (!seen.contains(path) && tree.may_have(path, entry.id)) {
+            observed.unseen.push_back(path);
+        }
+    }
     return observed;
 }
 
@@ -290,21 +301,13 @@ std::optional<ObservedCgroup> observe_new_cgroup(const CgroupTree& tree, const s
 Plan plan_cgroups(const ObservedCgroups& observed, const Held& held, std::uint64_t now_ns,
                   bool again) {
     Planner planner(held, now_ns);
-    std::unordered_set<std::string_view> seen;
     for (const ObservedCgroup& cgroup : observed.cgroups) {
-        seen.insert(cgroup.path);
         if (entry_of(held, cgroup.path, cgroup.id) != nullptr) {
             planner.reserve(cgroup.path);
         }
     }
-    std::unordered_set<std::string_view> unreadable;
-    for (const Note& one : observed.notes) {
-        unreadable.insert(one.target);
-    }
-    for (const auto& [path, entry] : held.cgroups) {
-        if (!seen.contains(path) && (!observed.walked.covers(path) || unreadable.contains(path))) {
-            planner.keep(path, entry);
-        }
+    for (const std::string& path : observed.unseen) {
+        planner.keep(path, held.cgroups.at(path));
     }
     for (const ObservedCgroup& cgroup : observed.cgroups) {
         planner.add(cgroup, again);
@@ -312,7 +315,7 @@ Plan plan_cgroups(const ObservedCgroups& observed, const Held& held, std::uint64
     Plan plan = planner.finish();
     plan.notes.insert(plan.notes.end(), observed.notes.begin(), observed.notes.end());
     shorten(plan.notes);
-    note_left_out(observed.walked, observed.left_out + planner.left_out(), plan.notes);
+    note_left_out(observed.walked, planner.left_out_of_users(), observed.too_long, plan.notes);
     return plan;
 }
 

@@ -28,9 +28,10 @@ struct ObservedCgroup {
 struct ObservedCgroups {
     std::vector<ObservedCgroup> cgroups; ///< parents before what is in them
     std::vector<Note> notes;             ///< those that could not be read
-    /// Those that users make beyond what can be held, and those whose path is too long: nothing
-    /// else is kept of them.
-    std::size_t left_out = 0;
+    /// Those that are held, and are there, and of which nothing could be seen.
+    std::vector<std::string> unseen;
+    /// Those whose path is too long to be kept in mind: nothing else is kept of them.
+    std::size_t too_long = 0;
     Walked walked;
 };
 
@@ -57,8 +58,9 @@ std::optional<ObservedCgroup> observe_new_cgroup(const CgroupTree& tree, const s
 /// that replaces another one leaves no gap. `now_ns`: CLOCK_BOOTTIME. `again`: the same rules have
 /// been applied before, so that what is not held yet is new, and its making was missed.
 ///
-/// What has no room because of users has one note for all, which is no rule's: nobody can have a
-/// rule look unenforceable by making cgroups. Of notes of one kind for one rule there are a few.
+/// What has no room because of users has one note for all, and so has what has a long path; they
+/// are no rule's: nobody can have a rule look unenforceable by making cgroups. Of notes of one kind
+/// for one rule there are a few.
 [[nodiscard]] Plan plan_cgroups(const ObservedCgroups& observed, const Held& held,
                                 std::uint64_t now_ns, bool again = false);
 

@@ -138,6 +138,12 @@ std::vector<std::string> UnitFiles::services() const {
     return {names.begin(), names.end()};
 }
 
+bool UnitFiles::is_masked(const std::string& service) const {
+    const auto found = files_.find(service);
+    std::error_code ignored;
+    return found != files_.end() && fs::read_symlink(found->second, ignored) == "/dev/null";
+}
+
 UnitFacts UnitFiles::facts(const std::string& unit) const {
     UnitFacts facts;
     const auto alias = aliases_.find(unit);

@@ -24,6 +24,9 @@ public:
     /// instances of templates have. Templates are among them.
     [[nodiscard]] std::vector<std::string> services() const;
 
+    /// Whether an administrator has switched the service off: its file is /dev/null.
+    [[nodiscard]] bool is_masked(const std::string& service) const;
+
     /// Of a service or template, out of its file and its drop-ins. `environment` stays empty: a
     /// unit that sets GLIBC_TUNABLES, in whatever way, has `tunables_in_file`. Whatever is called a
     /// filter of system calls is an `allow_list`.

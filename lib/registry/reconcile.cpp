@@ -28,6 +28,8 @@ Changes Registry::reconcile(const Scan& scan) {
     if (!scan.only) {
         health_.incomplete = false;
         health_.paths_incomplete = false;
+        programs_.start_over();
+        cgroups_.start_over();
         stray_seen_ = false;
         whole_begin_ns_ = scan.begin_ns;
     }
@@ -130,6 +132,9 @@ void Registry::merge(const Scan& scan, const snapshot::Process& seen) {
         return;
     }
     settle(*process, nullptr);
+    if (seen.paths_left_out) {
+        want(*process, false);
+    }
 }
 
 /// Removes the threads that a scan did not see.

@@ -89,7 +89,7 @@ bool Registry::needs_rescan() const {
     // With a little room only, the scan would be followed by the next one soon.
     return stray_seen_ ||
            (health_.incomplete && threads_.size() < limits_.threads - limits_.threads / 16) ||
-           (health_.paths_incomplete && programs_.has_much_room() && cgroups_.has_much_room());
+           programs_.could_have_more() || cgroups_.could_have_more();
 }
 
 std::vector<Unsettled> Registry::take_unsettled() {

@@ -10,10 +10,12 @@ namespace rseq::snapshot {
 
 namespace {
 
-/// Path of each cgroup, read from the first process that is in it.
+/// Path of each cgroup, read from the first process that is in it, and kept as long as there is
+/// room for it.
 class CgroupNames {
 public:
-    explicit CgroupNames(const proc::ProcReader& reader) : reader_(reader) {}
+    CgroupNames(const proc::ProcReader& reader, std::size_t most_bytes)
+        : reader_(reader), bytes_left_(most_bytes) {}
 
     std::string path(std::uint64_t id, pid_t pid) {
         if (const auto known = paths_.find(id); known != paths_.end()) {
@@ -26,7 +28,8 @@ public:
         }
         // On hybrid machines processes of different units share the root of the unified hierarchy.
         const bool shared = proc::unit_of_cgroup(*path).manager == proc::Manager::none;
-        if (id != 0 && !shared) {
+        if (id != 0 && !shared && path->size() <= bytes_left_) {
+            bytes_left_ -= path->size();
             paths_.emplace(id, *path);
         }
         return *path;
@@ -34,6 +37,7 @@ public:
 
 private:
     const proc::ProcReader& reader_;
+    std::size_t bytes_left_;
     std::unordered_map<std::uint64_t, std::string> paths_;
 };
 
@@ -92,7 +96,7 @@ Result<Snapshot> from_bpf(const Context& context) {
                      });
 
     Snapshot snapshot;
-    CgroupNames names(context.reader);
+    CgroupNames names(context.reader, context.options.path_bytes);
     for (auto first = observed->begin(); first != observed->end();) {
         const auto last =
             std::find_if(first, observed->end(), [&](const ThreadObservation& thread) {

@@ -52,6 +52,7 @@ void add_process(const Context& context, Snapshot& snapshot, Process process) {
         process.cgroup = {};
         process.exe = {};
         process.unit = {};
+        process.paths_left_out = true;
     } else {
         snapshot.path_bytes += bytes;
     }

@@ -29,8 +29,9 @@ struct Thread {
 struct Process {
     ProcessKey key;
     bool kernel_thread = false;
-    std::string comm;   ///< untrusted
-    std::string cgroup; ///< path, untrusted; empty if it could not be read or kept
+    std::string comm;            ///< untrusted
+    std::string cgroup;          ///< path, untrusted; empty if it could not be read or kept
+    bool paths_left_out = false; ///< there is no cgroup and no program for Options::path_bytes
     proc::Unit unit;
     /// Path of the program, untrusted; only if Options::exe, empty if it could not be read or kept.
     std::string exe;

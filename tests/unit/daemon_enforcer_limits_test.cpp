@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,14 @@ using policy::Rule;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+
+/// What is logged meanwhile.
+std::string warnings(const std::function<void()>& work) {
+    log::set_max_level(static_cast<int>(log::Level::warning));
+    testing::internal::CaptureStderr();
+    work();
+    return testing::internal::GetCapturedStderr();
+}
 
 TEST_F(EnforcerTest, WithoutItsHelperNothingIsHeldFromTheStart) {
     hold_program = "/nonexistent/hold-cgroup";
@@ -76,10 +85,15 @@ TEST_F(EnforcerTest, WhatUsersMakeTakesARestrictedPart) {
         made(users + std::to_string(i) + ".slice/x.service");
     }
     EXPECT_EQ(enforcer->held().cgroups.size(), enforce::max_held_of_users);
+    EXPECT_THAT(warnings([&] { made(users + "y.slice/x.service"); }), IsEmpty())
+        << "once is enough";
     made("/system.slice/x.service");
     EXPECT_EQ(enforcer->held().cgroups.size(), enforce::max_held_of_users + 1);
     EXPECT_THAT(content("/system.slice/x.service"), HasSubstr("mode legacy\n"));
-    made("/" + std::string(200, '\x01') + "/" + std::string(200, '\x01') + "/x.service");
+    const std::string name(200, '\x01');
+    const std::string path = "/a.slice/" + name + ".slice/" + name + ".slice/x.service";
+    EXPECT_THAT(warnings([&] { made(path); }), HasSubstr("the path is too long"));
+    EXPECT_THAT(content(path), HasSubstr("mode auto\n"));
     EXPECT_EQ(enforcer->held().cgroups.size(), enforce::max_held_of_users + 1);
 }
 

@@ -59,9 +59,12 @@ TEST_F(EnforcerLoad, WhatUsersMakeHasOneNoteAndLeavesTheStateOfTheRule) {
     deep_cgroup(deep + "x.service");
     apply_and_answer({legacy("x")});
     EXPECT_TRUE(applied.back().complete());
-    ASSERT_EQ(applied.back().notes.size(), 1U);
-    EXPECT_EQ(applied.back().notes[0].kind, enforce::NoteKind::partial);
-    EXPECT_THAT(applied.back().notes[0].reason, HasSubstr(std::to_string(surplus + 1)));
+    ASSERT_EQ(applied.back().notes.size(), 2U);
+    for (const enforce::Note& note : applied.back().notes) {
+        EXPECT_EQ(note.kind, enforce::NoteKind::partial);
+    }
+    EXPECT_THAT(applied.back().notes[0].reason, HasSubstr(std::to_string(surplus) + " are not"));
+    EXPECT_THAT(applied.back().notes[1].reason, HasSubstr("1 are not held for themselves"));
     EXPECT_EQ(state(), "enforced");
     EXPECT_THAT(content("/system.slice/x.service"), HasSubstr("mode legacy\n"));
     EXPECT_EQ(enforcer->held().cgroups.size(), enforce::max_held_of_users + 1);
@@ -69,7 +72,7 @@ TEST_F(EnforcerLoad, WhatUsersMakeHasOneNoteAndLeavesTheStateOfTheRule) {
     testing::internal::CaptureStderr();
     enforcer->apply_to_cgroups_again();
     EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "it was told before";
-    EXPECT_EQ(enforcer->last().notes.size(), 1U);
+    EXPECT_EQ(enforcer->last().notes.size(), 2U);
     EXPECT_EQ(state(), "enforced");
 }
 
@@ -132,6 +135,28 @@ TEST_F(EnforcerLoad, CgroupsThatWereMissedAreLookedForWithoutTheServiceManager) 
         EXPECT_EQ(enforcer->last().outcomes.size(), 1U) << "the drop-in that could not be written";
         EXPECT_EQ(state(), "failed");
     }
+}
+
+TEST_F(EnforcerLoad, CgroupsThatWereMissedDoNotWaitForTheServiceManager) {
+    bar("x.service");
+    apply({legacy("x"), legacy("z")});
+    cgroup("/system.slice/x.service");
+    enforcer->apply_to_cgroups_again();
+    EXPECT_FALSE(enforcer->idle());
+    EXPECT_THAT(content("/system.slice/x.service"), HasSubstr("mode legacy\n"));
+    manager->answer();
+    ASSERT_EQ(applied.size(), 1U);
+    EXPECT_TRUE(enforcer->idle());
+    const auto is_write = [](const enforce::Outcome& outcome) {
+        return outcome.action.kind == enforce::ActionKind::write_setting;
+    };
+    const auto& outcomes = enforcer->last().outcomes;
+    EXPECT_EQ(std::count_if(outcomes.begin(), outcomes.end(), is_write), 1);
+    EXPECT_EQ(state(), "failed") << "of its drop-in";
+    enforcer->apply_to_cgroups_again();
+    EXPECT_EQ(std::count_if(outcomes.begin(), outcomes.end(), is_write), 0);
+    EXPECT_EQ(state(), "failed");
+    EXPECT_TRUE(enforcer->held().cgroups.contains("/system.slice/x.service"));
 }
 
 } // namespace

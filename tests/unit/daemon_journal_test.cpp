@@ -139,6 +139,8 @@ TEST(PartyOf, IsTheUnitOrContainer) {
     EXPECT_EQ(party_of(in_cgroup("/system.slice/mongod.service")), "mongod.service");
     EXPECT_EQ(party_of(in_cgroup("/system.slice/mongod.service (deleted)")), "mongod.service");
     EXPECT_EQ(party_of(in_cgroup("/docker/" + id)), "docker/aaaaaaaaaaaa");
+    EXPECT_THAT(party_of(in_cgroup("/kubepods/burstable/pod1/" + id)), StartsWith("kubernetes/"));
+    EXPECT_EQ(party_of(in_cgroup("/dev-hugepages.mount (deleted)")), "dev-hugepages.mount");
     EXPECT_EQ(party_of(in_cgroup("/init.scope")), "init.scope");
     EXPECT_EQ(party_of(in_cgroup("/")), "");
     EXPECT_EQ(party_of(in_cgroup("")), "");
@@ -154,6 +156,8 @@ TEST(PartyOf, IsOneForAllThatAUserOrAServiceCanMake) {
     }
     EXPECT_EQ(party_of(in_cgroup("/system.slice/delegated.service/docker/" + id)),
               "delegated.service");
+    EXPECT_EQ(party_of(in_cgroup("/lxc.payload.c1/docker-" + id + ".scope")), "lxc.payload.c1");
+    EXPECT_EQ(party_of(in_cgroup("/lxc.payload.c1/init.scope")), "lxc.payload.c1");
 }
 
 class JournalTest : public ::testing::Test {

@@ -41,6 +41,19 @@ TEST_F(UnitFilesTest, ServicesAreFilesAndWhatIsWanted) {
     EXPECT_THAT(UnitFiles({files.path("missing")}).services(), IsEmpty());
 }
 
+TEST_F(UnitFilesTest, TheFileThatWinsMasks) {
+    files.file("lib/a.service", "");
+    files.symlink("etc/a.service", "/dev/null");
+    files.file("etc/b.service", "");
+    files.symlink("lib/b.service", "/dev/null");
+    files.symlink("etc/c.service", "/lib/a.service");
+    const UnitFiles known(folders());
+    EXPECT_TRUE(known.is_masked("a.service"));
+    EXPECT_FALSE(known.is_masked("b.service"));
+    EXPECT_FALSE(known.is_masked("c.service"));
+    EXPECT_FALSE(known.is_masked("missing.service"));
+}
+
 TEST_F(UnitFilesTest, APlainServiceSetsNothing) {
     files.file("lib/a.service", "[Service]\nExecStart=/bin/true\nEnvironment=A=1\n");
     const UnitFacts plain = facts("a.service");

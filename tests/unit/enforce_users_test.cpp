@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <string>
@@ -14,6 +15,7 @@ using namespace rseq;
 using namespace rseq::enforce;
 using policy::Rule;
 using rseq::test::TmpTree;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -32,6 +34,10 @@ Rule rule_for_all() {
     rule.match.cgroup = Glob("*");
     rule.mode = PolicyMode::legacy;
     return rule;
+}
+
+bool has_no_drop_in(const std::string& /*unit*/) {
+    return false;
 }
 
 HeldCgroup held_as(std::uint64_t id) {
@@ -108,8 +114,45 @@ TEST(EnforceUsers, WhoGoesTooDeepHidesNothingOfOthers) {
     ASSERT_TRUE(walked);
     EXPECT_TRUE(walked->whole);
     EXPECT_FALSE(walked->whole_of_users);
-    EXPECT_TRUE(walked->covers("/system.slice/x.service"));
-    EXPECT_FALSE(walked->covers(of_user("a/b/c")));
+}
+
+TEST(EnforceUsers, WhatIsGoneIsForgottenHoweverDeepOthersAre) {
+    TmpTree files;
+    files.directory("delegated.service/a/b/c");
+    struct stat status {};
+    ASSERT_EQ(::stat(files.path("delegated.service/a/b/c").c_str(), &status), 0);
+    Held held;
+    held.cgroups["/system.slice/gone.service"] = held_as(1);
+    held.cgroups["/delegated.service"] = held_as(1); // another one has its path now
+    held.cgroups["/delegated.service/a/b/c"] = held_as(status.st_ino);
+    const auto observed =
+        observe_cgroups(CgroupTree(files.open()), {}, held, has_no_drop_in, {.depth = 3});
+    ASSERT_TRUE(observed);
+    EXPECT_FALSE(observed->walked.whole);
+    EXPECT_THAT(observed->unseen, ElementsAre("/delegated.service/a/b/c"));
+    const Plan made = plan_cgroups(*observed, held, now);
+    EXPECT_EQ(made.held.cgroups.size(), 1U);
+    EXPECT_TRUE(made.held.cgroups.contains("/delegated.service/a/b/c"));
+}
+
+TEST(EnforceUsers, WhatIsHeldFromAboveTakesNoRoom) {
+    TmpTree files;
+    constexpr const char* text = "mode auto\nslice allow\n";
+    files.file("user.slice/cgroup.rseq", text);
+    const std::size_t count = max_held_of_users + 1;
+    for (std::size_t i = 0; i < count; ++i) {
+        files.file("." + of_user(std::to_string(i)) + "/cgroup.rseq", text);
+    }
+    Rule rule = rule_for_all();
+    rule.match.cgroup = Glob("/user.slice*");
+    const std::vector<Rule> rules{rule};
+    const auto observed = observe_cgroups(CgroupTree(files.open()), rules, {}, has_no_drop_in);
+    ASSERT_TRUE(observed);
+    EXPECT_EQ(observed->cgroups.size(), count + 1);
+    const Plan made = plan_cgroups(*observed, {}, now);
+    EXPECT_EQ(made.held.cgroups.size(), 1U);
+    EXPECT_TRUE(std::none_of(made.notes.begin(), made.notes.end(),
+                             [](const Note& note) { return note.kind == NoteKind::partial; }));
 }
 
 TEST(EnforceUsers, NothingIsKeptOfAPathThatIsTooLong) {
@@ -120,10 +163,9 @@ TEST(EnforceUsers, NothingIsKeptOfAPathThatIsTooLong) {
     }
     files.file("." + path + "/cgroup.rseq", "mode auto\nslice allow\n");
     const std::vector<Rule> rules{rule_for_all()};
-    const auto observed = observe_cgroups(CgroupTree(files.open()), rules, {},
-                                          [](const std::string&) { return false; });
+    const auto observed = observe_cgroups(CgroupTree(files.open()), rules, {}, has_no_drop_in);
     ASSERT_TRUE(observed);
-    EXPECT_EQ(observed->left_out, 1U);
+    EXPECT_EQ(observed->too_long, 1U);
     EXPECT_THAT(observed->cgroups, IsEmpty());
     const Plan made = plan_cgroups(*observed, {}, now);
     ASSERT_EQ(made.notes.size(), 1U);
@@ -168,6 +210,7 @@ TEST(EnforceUsers, WhatIsGoneElsewhereIsForgottenHoweverManyTheyMake) {
     held.cgroups[of_user("x")] = held_as(2);
     ObservedCgroups observed;
     observed.walked.whole_of_users = false;
+    observed.unseen.push_back(of_user("x"));
     const Plan made = plan_cgroups(observed, held, now);
     ASSERT_EQ(made.held.cgroups.size(), 1U);
     EXPECT_TRUE(made.held.cgroups.contains(of_user("x")));

@@ -172,8 +172,37 @@ TEST_F(RegistryBounds, ManyProgramsDoNotTakeTheRoomOfCgroups) {
     EXPECT_EQ(registry->find(139)->unit().name, "mongod.service");
 }
 
+TEST_F(RegistryBounds, ManyLongPathsDoNotTakeTheRoomOfOthers) {
+    use(patched_kernel(), {.path_bytes = 1U << 17U});
+    for (pid_t pid = 100; pid < 140; pid++) {
+        exec(pid, pid, long_path(pid));
+        apply(1, event::CgroupEntered{pid, 7, long_path(pid)});
+    }
+    EXPECT_EQ(registry->find(139)->cgroup, nullptr);
+    for (int i = 0; i < 50; i++) {
+        const std::string name = "db" + std::to_string(i);
+        exec(200 + i, 200 + i, "/usr/bin/" + name);
+        apply(1, event::CgroupEntered{200 + i, 7, "/system.slice/" + name + ".service"});
+        EXPECT_EQ(registry->find(200 + i)->exe_path(), "/usr/bin/" + name);
+        EXPECT_EQ(registry->find(200 + i)->unit().name, name + ".service");
+    }
+    EXPECT_FALSE(registry->needs_rescan()) << "long ones still have no room";
+}
+
+TEST_F(RegistryBounds, APathThatAScanLeftOutIsAskedFor) {
+    auto process = seen(10, {Mode::v2});
+    process.cgroup.clear();
+    process.exe.clear();
+    process.paths_left_out = true;
+    scan({process, seen(20, {Mode::v2})});
+    const auto unsettled = registry->take_unsettled();
+    ASSERT_EQ(unsettled.size(), 1U);
+    EXPECT_EQ(unsettled[0].pid, 10);
+    EXPECT_FALSE(unsettled[0].modes);
+}
+
 TEST_F(RegistryBounds, PathsOfProcessesThatEndedGiveTheirBytesBack) {
-    use(patched_kernel(), {.path_bytes = 1U << 16U}); // room for 15 of them
+    use(patched_kernel(), {.path_bytes = 1U << 17U}); // room for 15 long ones
     for (pid_t pid = 100; pid < 120; pid++) {
         exec(pid, pid, long_path(pid));
         apply(1, event::CgroupEntered{pid, 7, long_path(pid)});

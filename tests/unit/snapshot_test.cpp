@@ -127,6 +127,8 @@ TEST_F(ProcfsSnapshot, PathsForWhichThereIsNoRoomAreLeftOut) {
         take({.exe = true, .path_bytes = 2 * one, .only = std::vector<pid_t>{7, 8, 9}});
     ASSERT_EQ(snapshot.processes.size(), 3U);
     EXPECT_EQ(snapshot.processes[1].exe, "/usr/bin/a");
+    EXPECT_FALSE(snapshot.processes[1].paths_left_out);
+    EXPECT_TRUE(snapshot.processes[2].paths_left_out);
     EXPECT_EQ(snapshot.processes[2].exe, "");
     EXPECT_EQ(snapshot.processes[2].cgroup, "");
     EXPECT_EQ(snapshot.processes[2].unit.name, "");
