@@ -81,10 +81,16 @@ TEST_F(EnforcerTest, TheGeneratorGoesOnWhileNothingWasApplied) {
 TEST_F(EnforcerTest, WhatUsersMakeTakesARestrictedPart) {
     apply_and_answer({legacy("x")});
     const std::string users = "/user.slice/user-1000.slice/user@1000.service/";
-    for (std::size_t i = 0; i <= enforce::max_held_of_users; ++i) {
+    for (std::size_t i = 0; i < enforce::max_held_of_users; ++i) {
         made(users + std::to_string(i) + ".slice/x.service");
     }
     EXPECT_EQ(enforcer->held().cgroups.size(), enforce::max_held_of_users);
+    cgroups.remove("." + users + "0.slice");
+    const std::string later = users + "later.slice/x.service";
+    made(later);
+    EXPECT_TRUE(enforcer->held().cgroups.contains(later)) << "in the place of the one that is gone";
+    EXPECT_EQ(enforcer->held().cgroups.size(), enforce::max_held_of_users);
+    EXPECT_THAT(warnings([&] { made(users + "x.slice/x.service"); }), HasSubstr("too many"));
     EXPECT_THAT(warnings([&] { made(users + "y.slice/x.service"); }), IsEmpty())
         << "once is enough";
     made("/system.slice/x.service");

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <string_view>
 
@@ -117,6 +118,20 @@ TEST_F(EnforcerLoad, OnlyAReloadOfSomebodyElseHasUnitsLookedAtOnceMore) {
     manager->answer();
     EXPECT_THAT(drop_ins(), ElementsAre("x1.service", "x2.service"));
     EXPECT_EQ(reloads(), 2);
+}
+
+TEST_F(EnforcerLoad, AfterAReloadThatFailedTheNextOneIsOfSomebodyElse) {
+    manager->services = {"x1.service"};
+    apply({legacy("x*")});
+    manager->answer_one();
+    manager->answer_one();
+    manager->error = Error{ETIMEDOUT, "no answer"};
+    manager->answer();
+    manager->error.reset();
+    const std::size_t asked = manager->asked.size();
+    enforcer->on_reloaded();
+    run_until_asked(10);
+    EXPECT_GT(manager->asked.size(), asked);
 }
 
 TEST_F(EnforcerLoad, CgroupsThatWereMissedAreLookedForWithoutTheServiceManager) {

@@ -139,6 +139,8 @@ TEST(PartyOf, IsTheUnitOrContainer) {
     EXPECT_EQ(party_of(in_cgroup("/system.slice/mongod.service")), "mongod.service");
     EXPECT_EQ(party_of(in_cgroup("/system.slice/mongod.service (deleted)")), "mongod.service");
     EXPECT_EQ(party_of(in_cgroup("/docker/" + id)), "docker/aaaaaaaaaaaa");
+    EXPECT_EQ(party_of(in_cgroup("/docker/" + id + "/system.slice/x.service")),
+              "docker/aaaaaaaaaaaa");
     EXPECT_THAT(party_of(in_cgroup("/kubepods/burstable/pod1/" + id)), StartsWith("kubernetes/"));
     EXPECT_EQ(party_of(in_cgroup("/dev-hugepages.mount (deleted)")), "dev-hugepages.mount");
     EXPECT_EQ(party_of(in_cgroup("/init.scope")), "init.scope");
