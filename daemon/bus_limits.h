@@ -35,7 +35,7 @@ struct BusLimits {
     PolkitLimits polkit;
     SubscriberLimits subscribers;
     std::size_t callers = 4096;
-    std::size_t waiting = 8192;             ///< calls
+    std::size_t waiting = 8192;             ///< calls, by their weight
     std::size_t waiting_at_least = 8;       ///< of one caller, though too many of all wait
     std::size_t waiting_of_caller = 128;    ///< as dbus-daemon allows
     std::size_t waiting_bytes = 1024;       ///< of arguments; a call with more counts as several
