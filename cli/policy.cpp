@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <memory>
 #include <set>
 #include <utility>
@@ -99,21 +98,14 @@ struct Target {
     std::string name; ///< a path if it begins with a slash; "/" for everything
 };
 
-/// A path as the kernel writes it.
-std::string cgroup_path(const std::string& typed) {
-    std::string path = std::filesystem::path(typed).lexically_normal();
-    while (path.size() > 1 && path.ends_with('/')) {
-        path.pop_back();
-    }
-    return path;
-}
-
 Result<Target> parse_target(const std::optional<std::string>& argument) {
     if (!argument) {
         return Target{std::nullopt, "/"};
     }
     if (argument->starts_with('/')) {
-        return Target{std::nullopt, cgroup_path(*argument)};
+        const std::size_t last = argument->find_last_not_of('/'); // completion puts one at the end
+        return Target{std::nullopt,
+                      last == std::string::npos ? "/" : argument->substr(0, last + 1)};
     }
     return parse_targets({*argument}).and_then([](const Targets& targets) -> Result<Target> {
         if (!targets.pids.empty()) {

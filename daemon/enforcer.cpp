@@ -18,9 +18,10 @@ namespace rseq::daemon {
 
 namespace {
 
-/// How long changes of held_ may gather before they are saved, at least; and not to take more than
-/// a twentieth of a CPU.
+/// How long changes of held_ may gather before they are saved: not to take more than a twentieth of
+/// a CPU, if that is within these.
 constexpr std::uint64_t least_save_delay_usec = 100'000;
+constexpr std::uint64_t most_save_delay_usec = 2'000'000;
 constexpr std::uint64_t save_delay_per_duration = 20;
 /// After a reload of somebody else, units may have come and gone.
 constexpr std::uint64_t replan_delay_usec = 500'000;
@@ -77,12 +78,17 @@ void log_applied(const Applied& applied, const Applied& last) {
     }
 }
 
-/// Puts others into the place of the first `count`.
-template <class Value>
-void replace_first(std::vector<Value>& values, std::size_t count,
-                   const std::vector<Value>& others) {
-    values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count));
-    values.insert(values.begin(), others.begin(), others.end());
+/// Puts others into the place of those of the first `count` that need not stay, and counts anew.
+template <class Value, class Stays>
+void replace_first(std::vector<Value>& values, std::size_t& count, const std::vector<Value>& others,
+                   const Stays& stays) {
+    const auto at = [&](std::size_t place) {
+        return values.begin() + static_cast<std::ptrdiff_t>(place);
+    };
+    const auto kept = std::stable_partition(at(0), at(count), stays);
+    const auto place = values.erase(kept, at(count));
+    count = static_cast<std::size_t>(place - at(0)) + others.size();
+    values.insert(place, others.begin(), others.end());
 }
 
 /// A timer that is off; null if there cannot be one.
@@ -196,17 +202,29 @@ void Enforcer::apply_again(bool dry_run, Done done) {
 }
 
 void Enforcer::apply_to_cgroups_again() {
+    if (rules_->empty() && held_.cgroups.empty()) {
+        return;
+    }
     Request request;
     request.rules = rules_;
     request.again = true;
+    if (under_way_) {
+        loaded_ = drop_ins_in_force(); // those that were written since it began are among them
+    }
     apply_to_cgroups(request);
+    // A request that is under way has yet to tell what it did, and this is part of it.
     const bool is_part = under_way_ && !requests_.front().dry_run;
     Applied& applied = is_part ? requests_.front().applied : last_;
     Extent& of_cgroups = is_part ? requests_.front().of_cgroups : last_of_cgroups_;
-    log_applied(request.applied, applied);
-    replace_first(applied.outcomes, of_cgroups.outcomes, request.applied.outcomes);
-    replace_first(applied.notes, of_cgroups.notes, request.applied.notes);
-    of_cgroups = request.of_cgroups;
+    if (!is_part) {
+        log_applied(request.applied, last_);
+    }
+    replace_first(applied.outcomes, of_cgroups.outcomes, request.applied.outcomes,
+                  [&](const enforce::Outcome& outcome) { return is_part && !outcome.error; });
+    replace_first(applied.notes, of_cgroups.notes, request.applied.notes,
+                  [&](const enforce::Note& note) {
+                      return is_part && note.kind == enforce::NoteKind::left_alone;
+                  });
 }
 
 void Enforcer::plan(Rules rules, Done done) {
@@ -245,7 +263,7 @@ void Enforcer::start() {
         rules_ = request.rules;
         decisions_.clear();
         if (!request.again) {
-            told_no_room_ = told_no_room_for_users_ = told_too_long_ = false;
+            told_no_room_ = told_too_long_ = {};
         }
         needs_uid_ = std::any_of(rules_->begin(), rules_->end(), [](const policy::Rule& rule) {
             return rule.match.uid.has_value();
@@ -342,7 +360,8 @@ policy::Decision Enforcer::decide(const std::string& cgroup) {
 void Enforcer::changed() {
     unsaved_ = true;
     if (!is_on(save_)) {
-        start_timer(save_, std::max(least_save_delay_usec, save_delay_usec_));
+        start_timer(save_,
+                    std::clamp(save_delay_usec_, least_save_delay_usec, most_save_delay_usec));
     }
 }
 

@@ -15,6 +15,7 @@
 #include "enforce/report.h"
 #include "policy/match.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -101,9 +102,6 @@ public:
     }
 
 private:
-    /// Cgroups to be held before those that are gone are looked for, at least.
-    static constexpr std::size_t forget_at_least = 1000;
-
     /// How much of an Applied is about cgroups; what is about units comes behind.
     struct Extent {
         std::size_t outcomes = 0;
@@ -167,12 +165,12 @@ private:
     Applied last_;
     Extent last_of_cgroups_;
     bool unsaved_ = false;
-    std::size_t forget_at_ = forget_at_least;
+    std::size_t forget_at_ = 0; ///< cgroups that are held when those that are gone are looked for
     std::uint64_t save_delay_usec_ = 0;
-    std::size_t refusals_left_ = 0; ///< until those that are gone are looked for
-    bool told_no_room_ = false;
-    bool told_no_room_for_users_ = false;
-    bool told_too_long_ = false;
+    /// These are for cgroups that are not of users, and for those that are.
+    std::array<std::size_t, 2> refusals_left_{}; ///< until those that are gone are looked for
+    std::array<bool, 2> told_no_room_{};
+    std::array<bool, 2> told_too_long_{};
     EventSource save_;
     EventSource replan_;
 };

@@ -18,6 +18,13 @@ namespace {
 
 /// Cgroups that there is no room for before those that are gone are looked for once more, at least.
 constexpr std::size_t refused_until_forgotten = 1000;
+/// Cgroups to be held before those that are gone are looked for, at least.
+constexpr std::size_t forget_at_least = 1000;
+
+/// How many are held when those that are gone are to be looked for once more.
+std::size_t next_forgetting(std::size_t held) {
+    return std::min(std::max(forget_at_least, held * 2), enforce::max_held_cgroups);
+}
 
 } // namespace
 
@@ -33,7 +40,7 @@ void Enforcer::apply_cgroups(Request& request) {
     enforce::Plan plan =
         enforce::plan_cgroups(*observed, held_, now_ns(CLOCK_BOOTTIME), request.again);
     carry_out(request, plan);
-    forget_at_ = std::max(forget_at_least, held_.cgroups.size() * 2);
+    forget_at_ = next_forgetting(held_.cgroups.size());
 }
 
 void Enforcer::apply_filters(Request& request) {
@@ -66,10 +73,13 @@ void Enforcer::on_cgroup_made(const event::CgroupMade& made, std::uint64_t event
     const auto observed =
         enforce::observe_new_cgroup(*tree_, made.path, made.id, *rules_,
                                     [this](const std::string& unit) { return has_drop_in(unit); });
-    if (!observed || !has_room(made.path)) {
+    if (!observed) {
         return;
     }
     const enforce::Plan plan = enforce::plan_new_cgroup(*observed, held_, now_ns(CLOCK_BOOTTIME));
+    if (plan.held.cgroups.empty() || !has_room(made.path)) {
+        return; // held from above, or not at all
+    }
     enforce::FileActuator actuator(*tree_, drop_ins_fd_.get());
     enforce::Held result;
     for (const enforce::Outcome& outcome : enforce::execute(plan, {}, actuator, result)) {
@@ -114,20 +124,19 @@ bool Enforcer::has_room(const std::string& path) {
     if (held_.cgroups.contains(path) || room_.has_for(path)) {
         return true;
     }
-    // To look for those that are gone costs about as much as to refuse as many as are held.
+    const bool is_of_users = enforce::is_of_users(path);
     const bool is_too_long = enforce::is_too_long(path);
-    if (!is_too_long && refusals_left_-- == 0) {
+    if (!is_too_long && refusals_left_.at(is_of_users)-- == 0) {
         forget_gone();
-        refusals_left_ = std::max(refused_until_forgotten, held_.cgroups.size());
+        // Users may not have it done more often than it costs as much as to refuse them.
+        refusals_left_.at(is_of_users) =
+            is_of_users ? std::max(refused_until_forgotten, held_.cgroups.size())
+                        : refused_until_forgotten;
     }
     if (room_.has_for(path)) {
         return true;
     }
-    // Nobody may silence what is told of others.
-    bool& told = is_too_long                  ? told_too_long_
-                 : enforce::is_of_users(path) ? told_no_room_for_users_
-                                              : told_no_room_;
-    if (!std::exchange(told, true)) {
+    if (!std::exchange((is_too_long ? told_too_long_ : told_no_room_).at(is_of_users), true)) {
         log::message(log::Level::warning, "{} is not held, and others may not be: {}",
                      escape_untrusted(std::string_view(path).substr(0, enforce::max_held_path)),
                      is_too_long ? "the path is too long"
@@ -156,7 +165,7 @@ void Enforcer::forget_gone() {
         return !tree_->may_have(entry.first, entry.second.id);
     });
     room_ = enforce::Room(held_.cgroups);
-    forget_at_ = std::max(forget_at_least, held_.cgroups.size() * 2);
+    forget_at_ = next_forgetting(held_.cgroups.size());
 }
 
 } // namespace rseq::daemon

@@ -132,7 +132,10 @@ std::string_view slice_of_cgroup(std::string_view cgroup) {
 std::string_view party_of(const Occurrence& occurrence) {
     std::string_view rest = occurrence.cgroup;
     while (!rest.empty()) {
-        const std::string_view name = take_until(rest, '/');
+        std::string_view name = take_until(rest, '/');
+        if (constexpr std::string_view mark = " (deleted)"; name.ends_with(mark)) {
+            name.remove_suffix(mark.size()); // the cgroup is gone
+        }
         const bool is_slice = name.ends_with(".slice");
         // Whoever a cgroup is handed over to can make names of containers below it.
         if ((is_slice && name.starts_with("user-")) || name.ends_with(".service") ||
@@ -141,12 +144,10 @@ std::string_view party_of(const Occurrence& occurrence) {
         }
         if (!is_slice && !name.empty()) {
             // Otherwise whoever the cgroup was handed over to chooses by what he makes in there.
-            // A cgroup that is gone has a mark behind its name.
-            const bool is_unit = !occurrence.unit.empty() && name.starts_with(occurrence.unit);
             const bool is_parent =
                 std::find(parents_of_containers.begin(), parents_of_containers.end(), name) !=
                 parents_of_containers.end();
-            return is_unit || is_parent ? std::string_view(occurrence.unit) : name;
+            return is_parent ? std::string_view(occurrence.unit) : name;
         }
     }
     return occurrence.unit;

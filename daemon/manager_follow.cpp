@@ -187,10 +187,12 @@ Result<void> Manager::reconcile(const snapshot::Options& wanted) {
 Result<void> Manager::scan() {
     // Nothing that was read before the scan may be applied after it for the first time.
     static_cast<void>(drain());
+    const std::uint64_t begin = now_ns(CLOCK_MONOTONIC);
     if (auto done = reconcile({}); !done) {
         return done;
     }
     settle();
+    rescan_duration_usec_ = (now_ns(CLOCK_MONOTONIC) - begin) / nsec_per_usec;
     static_cast<void>(drain());
     if (bus_ != nullptr) {
         bus_->counts_changed();

@@ -58,8 +58,9 @@ void shorten(std::vector<Note>& notes) {
 }
 
 /// Says that the cgroups are not all, if it is so.
-void note_left_out(const Walked& walked, std::size_t of_users, std::size_t too_long,
+void note_left_out(const ObservedCgroups& observed, std::size_t of_users,
                    std::vector<Note>& notes) {
+    const Walked& walked = observed.walked;
     if (!walked.whole) {
         notes.push_back(
             note_of_no_rule("cgroups", "there are more, or deeper ones, than are looked at"));
@@ -69,10 +70,14 @@ void note_left_out(const Walked& walked, std::size_t of_users, std::size_t too_l
             "cgroups of users", (walked.whole_of_users ? std::to_string(of_users) : "some") +
                                     " are not held: there are too many"));
     }
-    if (too_long > 0) {
-        notes.push_back(note_of_no_rule("cgroups with long paths",
-                                        std::to_string(too_long) + " are not held for themselves"));
-    }
+    const auto note_too_long = [&](std::string what, std::size_t count) {
+        if (count > 0) {
+            notes.push_back(note_of_no_rule(std::move(what), std::to_string(count) +
+                                                                 " are not held for themselves"));
+        }
+    };
+    note_too_long("cgroups with long paths", observed.too_long);
+    note_too_long("cgroups of users with long paths", observed.too_long_of_users);
 }
 
 /// Plans one cgroup after the other.
@@ -81,7 +86,8 @@ public:
     /// `above`: what holds the cgroups above those that are added; the ones that were added
     /// before if it is null.
     Planner(const Held& before, std::uint64_t now_ns, const Held* above = nullptr)
-        : before_(before), above_(above != nullptr ? above->cgroups : held_), now_ns_(now_ns) {}
+        : before_(before), above_(above != nullptr ? above->cgroups : held_), now_ns_(now_ns),
+          counts_room_(above == nullptr) {}
 
     /// What is held already keeps its place, whatever is added before it.
     void reserve(const std::string& path) { room_.add(path); }
@@ -101,12 +107,12 @@ public:
         if (entry.empty()) {
             return;
         }
-        if (known == nullptr && !room_.has_for(observed.path)) {
-            writes_.resize(writes);
-            note_no_room();
-            return;
-        }
-        if (known == nullptr) {
+        if (known == nullptr && counts_room_) {
+            if (!room_.has_for(observed.path)) {
+                writes_.resize(writes);
+                note_no_room();
+                return;
+            }
             room_.add(observed.path);
         }
         const bool as_before = known != nullptr && known->mode == entry.mode &&
@@ -221,6 +227,7 @@ private:
     const Held& before_;
     const std::map<std::string, HeldCgroup>& above_;
     std::uint64_t now_ns_;
+    bool counts_room_;
     const ObservedCgroup* observed_ = nullptr;
     std::vector<Action> writes_;
     std::vector<Action> restores_;
@@ -247,7 +254,7 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const 
             return;
         }
         if (!is_held && is_too_long(visited.path)) {
-            ++observed.too_long;
+            ++(is_of_users(visited.path) ? observed.too_long_of_users : observed.too_long);
             return;
         }
         cgroup.path = visited.path;
@@ -315,7 +322,7 @@ Plan plan_cgroups(const ObservedCgroups& observed, const Held& held, std::uint64
     Plan plan = planner.finish();
     plan.notes.insert(plan.notes.end(), observed.notes.begin(), observed.notes.end());
     shorten(plan.notes);
-    note_left_out(observed.walked, planner.left_out_of_users(), observed.too_long, plan.notes);
+    note_left_out(observed, planner.left_out_of_users(), plan.notes);
     return plan;
 }
 

@@ -32,6 +32,7 @@ struct ObservedCgroups {
     std::vector<std::string> unseen;
     /// Those whose path is too long to be kept in mind: nothing else is kept of them.
     std::size_t too_long = 0;
+    std::size_t too_long_of_users = 0;
     Walked walked;
 };
 
@@ -64,8 +65,9 @@ std::optional<ObservedCgroup> observe_new_cgroup(const CgroupTree& tree, const s
 [[nodiscard]] Plan plan_cgroups(const ObservedCgroups& observed, const Held& held,
                                 std::uint64_t now_ns, bool again = false);
 
-/// The same for one cgroup that was made while the rules were in force. Plan::held is
-/// empty but for this cgroup.
+/// The same for one cgroup that was made while the rules were in force. Plan::held is empty but for
+/// this cgroup, and without it if that is held from above. Whether there is room for it is up to
+/// the caller.
 [[nodiscard]] Plan plan_new_cgroup(const ObservedCgroup& observed, const Held& held,
                                    std::uint64_t now_ns);
 

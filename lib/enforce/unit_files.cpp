@@ -140,8 +140,13 @@ std::vector<std::string> UnitFiles::services() const {
 
 bool UnitFiles::is_masked(const std::string& service) const {
     const auto found = files_.find(service);
+    if (found == files_.end()) {
+        return false;
+    }
     std::error_code ignored;
-    return found != files_.end() && fs::read_symlink(found->second, ignored) == "/dev/null";
+    return fs::read_symlink(found->second, ignored) == "/dev/null" ||
+           (fs::is_regular_file(found->second, ignored) &&
+            fs::file_size(found->second, ignored) == 0);
 }
 
 UnitFacts UnitFiles::facts(const std::string& unit) const {

@@ -24,7 +24,8 @@ public:
     /// instances of templates have. Templates are among them.
     [[nodiscard]] std::vector<std::string> services() const;
 
-    /// Whether an administrator has switched the service off: its file is /dev/null.
+    /// Whether an administrator has switched the service off: its file is /dev/null
+    /// or empty.
     [[nodiscard]] bool is_masked(const std::string& service) const;
 
     /// Of a service or template, out of its file and its drop-ins. `environment` stays empty: a

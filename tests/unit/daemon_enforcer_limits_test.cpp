@@ -100,7 +100,21 @@ TEST_F(EnforcerTest, WhatUsersMakeTakesARestrictedPart) {
     const std::string path = "/a.slice/" + name + ".slice/" + name + ".slice/x.service";
     EXPECT_THAT(warnings([&] { made(path); }), HasSubstr("the path is too long"));
     EXPECT_THAT(content(path), HasSubstr("mode auto\n"));
+    EXPECT_THAT(warnings([&] { made(users + name + ".slice/" + name + ".slice/x.service"); }),
+                HasSubstr("the path is too long"))
+        << "of users, which is not the same";
     EXPECT_EQ(enforcer->held().cgroups.size(), enforce::max_held_of_users + 1);
+}
+
+TEST_F(EnforcerTest, WhatIsHeldFromAboveIsNotTooLong) {
+    Rule rule = legacy("x");
+    rule.match = {};
+    rule.match.cgroup = Glob("/a.slice*");
+    cgroup("/a.slice");
+    apply_and_answer({rule});
+    const std::string name(200, '\x01');
+    EXPECT_THAT(warnings([&] { made("/a.slice/" + name + "/" + name); }), IsEmpty());
+    EXPECT_EQ(enforcer->held().cgroups.size(), 1U);
 }
 
 TEST_F(EnforcerTest, OnOtherKernelsWhoIsFilteredFromItsStartIsKnownToBeHeld) {

@@ -143,6 +143,8 @@ TEST(PartyOf, IsTheUnitOrContainer) {
               "docker/aaaaaaaaaaaa");
     EXPECT_THAT(party_of(in_cgroup("/kubepods/burstable/pod1/" + id)), StartsWith("kubernetes/"));
     EXPECT_EQ(party_of(in_cgroup("/dev-hugepages.mount (deleted)")), "dev-hugepages.mount");
+    EXPECT_EQ(party_of(in_cgroup("/system.slice/docker-" + id + ".scope (deleted)")),
+              "docker-" + id + ".scope");
     EXPECT_EQ(party_of(in_cgroup("/init.scope")), "init.scope");
     EXPECT_EQ(party_of(in_cgroup("/")), "");
     EXPECT_EQ(party_of(in_cgroup("")), "");

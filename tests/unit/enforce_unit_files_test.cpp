@@ -42,15 +42,17 @@ TEST_F(UnitFilesTest, ServicesAreFilesAndWhatIsWanted) {
 }
 
 TEST_F(UnitFilesTest, TheFileThatWinsMasks) {
-    files.file("lib/a.service", "");
+    files.file("lib/a.service", "[Service]\n");
     files.symlink("etc/a.service", "/dev/null");
-    files.file("etc/b.service", "");
+    files.file("etc/b.service", "[Service]\n");
     files.symlink("lib/b.service", "/dev/null");
+    files.file("etc/d.service", "");
     files.symlink("etc/c.service", "/lib/a.service");
     const UnitFiles known(folders());
     EXPECT_TRUE(known.is_masked("a.service"));
     EXPECT_FALSE(known.is_masked("b.service"));
     EXPECT_FALSE(known.is_masked("c.service"));
+    EXPECT_TRUE(known.is_masked("d.service"));
     EXPECT_FALSE(known.is_masked("missing.service"));
 }
 

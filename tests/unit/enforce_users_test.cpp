@@ -165,7 +165,7 @@ TEST(EnforceUsers, NothingIsKeptOfAPathThatIsTooLong) {
     const std::vector<Rule> rules{rule_for_all()};
     const auto observed = observe_cgroups(CgroupTree(files.open()), rules, {}, has_no_drop_in);
     ASSERT_TRUE(observed);
-    EXPECT_EQ(observed->too_long, 1U);
+    EXPECT_EQ(observed->too_long_of_users, 1U);
     EXPECT_THAT(observed->cgroups, IsEmpty());
     const Plan made = plan_cgroups(*observed, {}, now);
     ASSERT_EQ(made.notes.size(), 1U);
