@@ -32,7 +32,7 @@ using JournalFields = std::vector<std::string>;
 [[nodiscard]] JournalFields journal_entry_configuration(std::string_view errors);
 
 /// The entry for a process that does not comply with a rule. `who`: of no kind, in its mode.
-[[nodiscard]] JournalFields journal_entry_not_compliant(const Occurrence& who,
+[[nodiscard]] JournalFields journal_entry_not_compliant(const Occurrence& process,
                                                         const enforce::Compliance& compliance);
 
 /// The name of the systemd slice in a cgroup path, the innermost: "system.slice"; empty if none.

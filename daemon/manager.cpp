@@ -208,7 +208,7 @@ Result<void> Manager::attach_bus() {
     return {};
 }
 
-void Manager::apply_slice_length() {
+void Manager::apply_slice_length() const {
     const auto length_ns = configuration_.settings.slice_length_ns;
     if (!length_ns) {
         return;
@@ -246,12 +246,13 @@ Result<void> Manager::reload(Enforcer::Done done) {
         }
         log::write(log::Level::info, "configuration reloaded");
         apply_slice_length();
-        enforcer_->apply(configuration_.rules, [this, done](const Applied& applied) {
-            tell_who_has_to_be_restarted();
-            if (done) {
-                done(applied);
-            }
-        });
+        enforcer_->apply(configuration_.rules,
+                         [this, done = std::move(done)](const Applied& applied) {
+                             tell_who_has_to_be_restarted();
+                             if (done) {
+                                 done(applied);
+                             }
+                         });
     } else {
         std::string text = config::text_of(loaded.error());
         journal_.report_configuration(text);

@@ -71,7 +71,7 @@ private:
     /// there is an error.
     Result<void> reload(Enforcer::Done done = {});
 
-    void apply_slice_length();
+    void apply_slice_length() const;
 
     // manager_policy.cpp
     void attach_policies(BusHooks& hooks);

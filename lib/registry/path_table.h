@@ -32,6 +32,7 @@ public:
     explicit PathTable(std::size_t most_bytes) : most_bytes_(most_bytes) {}
     PathTable(const PathTable&) = delete;
     PathTable& operator=(const PathTable&) = delete;
+    ~PathTable() = default;
 
     /// That of this path, by `make(path)` if nobody has it. Null if there is no room.
     template <class Make>

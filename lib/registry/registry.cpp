@@ -45,6 +45,8 @@ std::vector<const Process*> Registry::processes() const {
     return all;
 }
 
+// These two ask for a registry because what they give is only valid as long as that is not changed.
+// NOLINTNEXTLINE(readability-convert-member-functions-to-static)
 std::vector<const Thread*> Registry::threads(const Process& process) const {
     std::vector<const Thread*> all;
     all.reserve(process.threads.total());
@@ -56,6 +58,7 @@ std::vector<const Thread*> Registry::threads(const Process& process) const {
     return all;
 }
 
+// NOLINTNEXTLINE(readability-convert-member-functions-to-static)
 std::span<const Refusal> Registry::refusals(const Process& process) const {
     if (process.refusals_ == nullptr) {
         return {};
