@@ -4,8 +4,8 @@
 #include "daemon/bus_manager.h"
 #include "daemon/bus_names.h"
 #include "daemon/bus_policies.h"
+#include "enforce/cgroup_tree.h"
 #include "enforce/unit_name.h"
-#include "policy/match.h"
 
 #include <array>
 #include <memory>
@@ -134,13 +134,8 @@ int read_unit(sd_bus_message* call, const char*& unit, sd_bus_error* error) {
 
 /// Whether a cgroup can have this path, which begins with a slash.
 bool is_cgroup_path(std::string_view path) {
-    for (std::string_view rest = path.substr(1); !rest.empty();) {
-        const std::string_view name = take_until(rest, '/');
-        if (name.empty() || name == "." || name == "..") {
-            return false;
-        }
-    }
-    return path.size() <= longest_path && (path == "/" || !path.ends_with('/'));
+    return enforce::is_plain_path(path) && path.size() <= longest_path &&
+           (path == "/" || !path.ends_with('/'));
 }
 
 /// Whether it is worth a look: anybody may ask, and each dash in the name of a slice is a cgroup.

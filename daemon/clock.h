@@ -16,4 +16,11 @@ inline constexpr std::uint64_t nsec_per_usec = 1000;
            static_cast<std::uint64_t>(time.tv_nsec);
 }
 
+/// How long what began at `begin_ns` (CLOCK_MONOTONIC), and has just ended, has to wait before it
+/// is done again, not to take more than a twentieth of a CPU.
+[[nodiscard]] inline std::uint64_t pause_usec(std::uint64_t begin_ns) noexcept {
+    constexpr std::uint64_t pause_per_duration = 20;
+    return (now_ns(CLOCK_MONOTONIC) - begin_ns) / nsec_per_usec * pause_per_duration;
+}
+
 } // namespace rseq::daemon

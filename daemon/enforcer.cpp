@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/enforcer.h"
 
-#include "core/escape.h"
 #include "core/file.h"
+#include "daemon/applied_log.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
 #include "enforce/plan_units.h"
@@ -18,11 +18,10 @@ namespace rseq::daemon {
 
 namespace {
 
-/// How long changes of held_ may gather before they are saved: not to take more than a twentieth of
-/// a CPU, if that is within these.
+/// How long changes of held_ may gather before they are saved: the pause that saving needs, if that
+/// is within these.
 constexpr std::uint64_t least_save_delay_usec = 100'000;
 constexpr std::uint64_t most_save_delay_usec = 2'000'000;
-constexpr std::uint64_t save_delay_per_duration = 20;
 /// After a reload of somebody else, units may have come and gone.
 constexpr std::uint64_t replan_delay_usec = 500'000;
 constexpr std::size_t requests_at_most = 64;
@@ -37,58 +36,6 @@ UniqueFd open_if_there(const std::string& path) {
 enforce::DropIns drop_ins_in(const UniqueFd& folder) {
     auto drop_ins = folder ? enforce::read_drop_ins(folder.get()) : fail(ENOENT, {});
     return drop_ins ? std::move(*drop_ins) : enforce::DropIns();
-}
-
-std::string origin_text(const policy::Origin& origin) {
-    return escape_untrusted(origin.file) + ":" + std::to_string(origin.line);
-}
-
-void log_note(const enforce::Note& note) {
-    log::message(log::Level::warning, "rule {} ({}): {} of {}: {}",
-                 note.rule.empty() ? "-" : note.rule, origin_text(note.origin), note.what,
-                 escape_untrusted(note.target), note.reason);
-}
-
-bool is_same(const enforce::Note& one, const enforce::Note& other) {
-    // A number in the reason may be another.
-    return one.kind == other.kind && one.target == other.target && one.what == other.what &&
-           one.rule == other.rule;
-}
-
-/// Notes that were told the last time are not told again: it may be up to users how often.
-void log_applied(const Applied& applied, const Applied& last) {
-    std::size_t done = 0;
-    for (const enforce::Outcome& outcome : applied.outcomes) {
-        if (outcome.error) {
-            log::message(log::Level::warning, "rule {}: {}",
-                         outcome.action.rule.empty() ? "-" : outcome.action.rule,
-                         outcome.error->message());
-        } else {
-            ++done;
-        }
-    }
-    for (const enforce::Note& note : applied.notes) {
-        if (std::none_of(last.notes.begin(), last.notes.end(),
-                         [&](const enforce::Note& one) { return is_same(one, note); })) {
-            log_note(note);
-        }
-    }
-    if (done > 0) {
-        log::message(log::Level::info, "policies: {} changes made", done);
-    }
-}
-
-/// Puts others into the place of those of the first `count` that need not stay, and counts anew.
-template <class Value, class Stays>
-void replace_first(std::vector<Value>& values, std::size_t& count, const std::vector<Value>& others,
-                   const Stays& stays) {
-    const auto at = [&](std::size_t place) {
-        return values.begin() + static_cast<std::ptrdiff_t>(place);
-    };
-    const auto kept = std::stable_partition(at(0), at(count), stays);
-    const auto place = values.erase(kept, at(count));
-    count = static_cast<std::size_t>(place - at(0)) + others.size();
-    values.insert(place, others.begin(), others.end());
 }
 
 /// A timer that is off; null if there cannot be one.
@@ -201,32 +148,6 @@ void Enforcer::apply_again(bool dry_run, Done done) {
     add(std::move(request));
 }
 
-void Enforcer::apply_to_cgroups_again() {
-    if (rules_->empty() && held_.cgroups.empty()) {
-        return;
-    }
-    Request request;
-    request.rules = rules_;
-    request.again = true;
-    if (under_way_) {
-        loaded_ = drop_ins_in_force(); // those that were written since it began are among them
-    }
-    apply_to_cgroups(request);
-    // A request that is under way has yet to tell what it did, and this is part of it.
-    const bool is_part = under_way_ && !requests_.front().dry_run;
-    Applied& applied = is_part ? requests_.front().applied : last_;
-    Extent& of_cgroups = is_part ? requests_.front().of_cgroups : last_of_cgroups_;
-    if (!is_part) {
-        log_applied(request.applied, last_);
-    }
-    replace_first(applied.outcomes, of_cgroups.outcomes, request.applied.outcomes,
-                  [&](const enforce::Outcome& outcome) { return is_part && !outcome.error; });
-    replace_first(applied.notes, of_cgroups.notes, request.applied.notes,
-                  [&](const enforce::Note& note) {
-                      return is_part && note.kind == enforce::NoteKind::left_alone;
-                  });
-}
-
 void Enforcer::plan(Rules rules, Done done) {
     Request request;
     request.rules = std::make_shared<const Rules>(std::move(rules));
@@ -263,7 +184,9 @@ void Enforcer::start() {
         rules_ = request.rules;
         decisions_.clear();
         if (!request.again) {
-            told_no_room_ = told_too_long_ = {};
+            for (Refusals& refusals : refusals_) {
+                refusals.told_no_room = refusals.told_too_long = false;
+            }
         }
         needs_uid_ = std::any_of(rules_->begin(), rules_->end(), [](const policy::Rule& rule) {
             return rule.match.uid.has_value();
@@ -272,17 +195,6 @@ void Enforcer::start() {
     loaded_ = drop_ins_in_force();
     apply_to_cgroups(request);
     ask_for_names();
-}
-
-/// What needs no service manager.
-void Enforcer::apply_to_cgroups(Request& request) {
-    request.applied.notes = enforce::unenforceable(*request.rules, facts_);
-    if (facts_.abi != 0 && tree_) {
-        apply_cgroups(request);
-    } else {
-        apply_filters(request);
-    }
-    request.of_cgroups = {request.applied.outcomes.size(), request.applied.notes.size()};
 }
 
 void Enforcer::carry_out(Request& request, enforce::Plan& plan) {
@@ -361,7 +273,7 @@ void Enforcer::changed() {
     unsaved_ = true;
     if (!is_on(save_)) {
         start_timer(save_,
-                    std::clamp(save_delay_usec_, least_save_delay_usec, most_save_delay_usec));
+                    std::clamp(save_pause_usec_, least_save_delay_usec, most_save_delay_usec));
     }
 }
 
@@ -373,7 +285,7 @@ void Enforcer::save() {
     if (const auto done = enforce::save_held(runtime_fd_.get(), held_); !done) {
         log::message(log::Level::warning, "{} in {}", done.error().message(), places_.runtime);
     }
-    save_delay_usec_ = (now_ns(CLOCK_MONOTONIC) - begin) / nsec_per_usec * save_delay_per_duration;
+    save_pause_usec_ = pause_usec(begin);
 }
 
 void Enforcer::on_reloaded() {

@@ -108,6 +108,13 @@ private:
         std::size_t notes = 0;
     };
 
+    /// Of new cgroups that there is no room for.
+    struct Refusals {
+        std::size_t left = 0; ///< until those that are gone are looked for
+        bool told_no_room = false;
+        bool told_too_long = false;
+    };
+
     struct Request {
         std::shared_ptr<const Rules> rules;
         bool dry_run = false;
@@ -166,11 +173,8 @@ private:
     Extent last_of_cgroups_;
     bool unsaved_ = false;
     std::size_t forget_at_ = 0; ///< cgroups that are held when those that are gone are looked for
-    std::uint64_t save_delay_usec_ = 0;
-    /// These are for cgroups that are not of users, and for those that are.
-    std::array<std::size_t, 2> refusals_left_{}; ///< until those that are gone are looked for
-    std::array<bool, 2> told_no_room_{};
-    std::array<bool, 2> told_too_long_{};
+    std::uint64_t save_pause_usec_ = 0;
+    std::array<Refusals, 2> refusals_; ///< of cgroups that are not of users, and of those that are
     EventSource save_;
     EventSource replan_;
 };

@@ -2,6 +2,7 @@
 // The part of the enforcer that is about cgroups: those that there are when rules are applied,
 // those that are made later, and which of them are gone.
 #include "core/escape.h"
+#include "daemon/applied_log.h"
 #include "daemon/clock.h"
 #include "daemon/enforcer.h"
 #include "daemon/log.h"
@@ -9,8 +10,10 @@
 #include "proc/cgroup.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace rseq::daemon {
 
@@ -26,7 +29,57 @@ std::size_t next_forgetting(std::size_t held) {
     return std::min(std::max(forget_at_least, held * 2), enforce::max_held_cgroups);
 }
 
+/// Puts others into the place of those of the first `count` that need not stay, and counts anew.
+template <class Value, class Stays>
+void replace_first(std::vector<Value>& values, std::size_t& count, const std::vector<Value>& others,
+                   const Stays& stays) {
+    const auto at = [&](std::size_t place) {
+        return values.begin() + static_cast<std::ptrdiff_t>(place);
+    };
+    const auto kept = std::stable_partition(at(0), at(count), stays);
+    const auto place = values.erase(kept, at(count));
+    count = static_cast<std::size_t>(place - at(0)) + others.size();
+    values.insert(place, others.begin(), others.end());
+}
+
 } // namespace
+
+void Enforcer::apply_to_cgroups_again() {
+    if (rules_->empty() && held_.cgroups.empty()) {
+        return;
+    }
+    Request request;
+    request.rules = rules_;
+    request.again = true;
+    if (under_way_) {
+        loaded_ = drop_ins_in_force(); // those that were written since it began are among them
+    }
+    apply_to_cgroups(request);
+    // A request that is under way has yet to tell what it did, and this is part of it.
+    const bool is_part = under_way_ && !requests_.front().dry_run;
+    Applied& applied = is_part ? requests_.front().applied : last_;
+    Extent& of_cgroups = is_part ? requests_.front().of_cgroups : last_of_cgroups_;
+    if (!is_part) {
+        log_applied(request.applied, last_);
+    }
+    replace_first(applied.outcomes, of_cgroups.outcomes, request.applied.outcomes,
+                  [&](const enforce::Outcome& outcome) { return is_part && !outcome.error; });
+    replace_first(applied.notes, of_cgroups.notes, request.applied.notes,
+                  [&](const enforce::Note& note) {
+                      return is_part && note.kind == enforce::NoteKind::left_alone;
+                  });
+}
+
+/// What needs no service manager.
+void Enforcer::apply_to_cgroups(Request& request) {
+    request.applied.notes = enforce::unenforceable(*request.rules, facts_);
+    if (facts_.abi != 0 && tree_) {
+        apply_cgroups(request);
+    } else {
+        apply_filters(request);
+    }
+    request.of_cgroups = {request.applied.outcomes.size(), request.applied.notes.size()};
+}
 
 void Enforcer::apply_cgroups(Request& request) {
     const auto observed =
@@ -126,17 +179,17 @@ bool Enforcer::has_room(const std::string& path) {
     }
     const bool is_of_users = enforce::is_of_users(path);
     const bool is_too_long = enforce::is_too_long(path);
-    if (!is_too_long && refusals_left_.at(is_of_users)-- == 0) {
+    Refusals& refusals = refusals_.at(is_of_users);
+    if (!is_too_long && refusals.left-- == 0) {
         forget_gone();
         // Users may not have it done more often than it costs as much as to refuse them.
-        refusals_left_.at(is_of_users) =
-            is_of_users ? std::max(refused_until_forgotten, held_.cgroups.size())
-                        : refused_until_forgotten;
+        refusals.left = is_of_users ? std::max(refused_until_forgotten, held_.cgroups.size())
+                                    : refused_until_forgotten;
     }
     if (room_.has_for(path)) {
         return true;
     }
-    if (!std::exchange((is_too_long ? told_too_long_ : told_no_room_).at(is_of_users), true)) {
+    if (!std::exchange(is_too_long ? refusals.told_too_long : refusals.told_no_room, true)) {
         log::message(log::Level::warning, "{} is not held, and others may not be: {}",
                      escape_untrusted(std::string_view(path).substr(0, enforce::max_held_path)),
                      is_too_long ? "the path is too long"

@@ -130,12 +130,9 @@ std::string_view slice_of_cgroup(std::string_view cgroup) {
 }
 
 std::string_view party_of(const Occurrence& occurrence) {
-    std::string_view rest = occurrence.cgroup;
+    std::string_view rest = without_removal_mark(occurrence.cgroup);
     while (!rest.empty()) {
-        std::string_view name = take_until(rest, '/');
-        if (constexpr std::string_view mark = " (deleted)"; name.ends_with(mark)) {
-            name.remove_suffix(mark.size()); // the cgroup is gone
-        }
+        const std::string_view name = take_until(rest, '/');
         const bool is_slice = name.ends_with(".slice");
         // Whoever a cgroup is handed over to can make names of containers below it.
         if ((is_slice && name.starts_with("user-")) || name.ends_with(".service") ||

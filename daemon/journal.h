@@ -31,7 +31,7 @@ using JournalFields = std::vector<std::string>;
 /// The entry for a configuration that was refused; `errors` is one line for each.
 [[nodiscard]] JournalFields journal_entry_configuration(std::string_view errors);
 
-/// The entry for a process that does not comply with a rule. `who`: of no kind, in its mode.
+/// The entry for a process that does not comply with a rule. `process`: of no kind, in its mode.
 [[nodiscard]] JournalFields journal_entry_not_compliant(const Occurrence& process,
                                                         const enforce::Compliance& compliance);
 

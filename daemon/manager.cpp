@@ -287,7 +287,7 @@ int Manager::on_rescan(sd_event_source* /*source*/, std::uint64_t /*usec*/, void
         // New cgroups may have been among what was lost.
         manager.enforcer_->apply_to_cgroups_again();
         manager.check_touched();
-        manager.rescan_duration_usec_ = (now_ns(CLOCK_MONOTONIC) - begin) / nsec_per_usec;
+        manager.rescan_pause_usec_ = pause_usec(begin);
         if (std::exchange(manager.rescan_scheduled_, false)) {
             manager.schedule_rescan(); // by what this one took
         }

@@ -114,7 +114,7 @@ private:
     bool in_doubt_ = false;
     /// Processes to be looked at, and whether it is for an execve(2).
     std::unordered_map<pid_t, bool> touched_;
-    std::uint64_t rescan_duration_usec_ = 0;
+    std::uint64_t rescan_pause_usec_ = 0;
 };
 
 } // namespace rseq::daemon

@@ -21,9 +21,8 @@ namespace {
 constexpr int drains_at_most = 16;
 /// What the clocks of events and of ours may differ by, with a large margin (registry::Scan).
 constexpr std::uint64_t clock_margin_ns = 1'000'000;
-/// A rescan waits so long, for more losses to come; and not to take more than a twentieth of a CPU.
+/// A rescan waits so long at least, for more losses to come.
 constexpr std::uint64_t rescan_delay_usec = 100'000;
-constexpr std::uint64_t rescan_delay_per_duration = 20;
 
 std::int64_t realtime_offset_ns() {
     return static_cast<std::int64_t>(now_ns(CLOCK_REALTIME) - now_ns(CLOCK_BOOTTIME));
@@ -192,7 +191,7 @@ Result<void> Manager::scan() {
         return done;
     }
     settle();
-    rescan_duration_usec_ = (now_ns(CLOCK_MONOTONIC) - begin) / nsec_per_usec;
+    rescan_pause_usec_ = pause_usec(begin);
     static_cast<void>(drain());
     if (bus_ != nullptr) {
         bus_->counts_changed();
@@ -203,7 +202,7 @@ Result<void> Manager::scan() {
 
 /// Says once that not everything can be kept in mind.
 void Manager::tell_incomplete() {
-    const registry::Health& health = state_.registry.health();
+    const registry::Health health = state_.registry.health();
     if (!told_incomplete_ && (health.incomplete || health.paths_incomplete)) {
         told_incomplete_ = true;
         log::message(log::Level::warning,
@@ -228,9 +227,8 @@ void Manager::schedule_rescan() {
         return;
     }
     rescan_scheduled_ = true;
-    const std::uint64_t delay =
-        std::max(rescan_delay_usec, rescan_duration_usec_ * rescan_delay_per_duration);
-    ::sd_event_source_set_time_relative(rescan_.get(), delay);
+    ::sd_event_source_set_time_relative(rescan_.get(),
+                                        std::max(rescan_delay_usec, rescan_pause_usec_));
     ::sd_event_source_set_enabled(rescan_.get(), SD_EVENT_ONESHOT);
 }
 

@@ -21,6 +21,12 @@ std::optional<std::string_view> value_of_key(std::string_view text, std::string_
     return std::nullopt;
 }
 
+std::string_view without_removal_mark(std::string_view path) {
+    constexpr std::string_view mark = " (deleted)";
+    path.remove_suffix(path.ends_with(mark) ? mark.size() : 0);
+    return path;
+}
+
 std::string_view trim(std::string_view text) {
     constexpr std::string_view blanks = " \t";
     const std::size_t first = text.find_first_not_of(blanks);

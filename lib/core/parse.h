@@ -32,6 +32,10 @@ std::string_view take_until(std::string_view& rest, char separator);
 [[nodiscard]] std::optional<std::string_view> value_of_key(std::string_view text,
                                                            std::string_view key);
 
+/// A path without the mark that the kernel puts behind one that has been removed: that of a program
+/// (proc_pid_exe(5)), or of the cgroup of a process that has ended (cgroups(7)).
+[[nodiscard]] std::string_view without_removal_mark(std::string_view path);
+
 /// `text` without blanks and tabs at either end.
 [[nodiscard]] std::string_view trim(std::string_view text);
 

@@ -29,14 +29,8 @@ constexpr std::size_t file_limit = 4096;
 
 /// A file of the cgroup relative to the root's directory; empty if the path is refused.
 std::string file_of(std::string_view path, const std::string& name = file_name) {
-    if (!path.starts_with('/')) {
+    if (!path.starts_with('/') || !is_plain_path(path)) {
         return {};
-    }
-    for (std::string_view rest = path.substr(1); !rest.empty();) {
-        const std::string_view component = take_until(rest, '/');
-        if (component.empty() || component == "." || component == "..") {
-            return {};
-        }
     }
     const std::string directory(path.substr(1));
     return directory.empty() ? name : directory + "/" + name;
@@ -144,6 +138,16 @@ bool is_of_users(std::string_view path) {
     const std::size_t manager = path.find("/user@");
     return manager != std::string_view::npos &&
            path.find('/', manager + 1) != std::string_view::npos;
+}
+
+bool is_plain_path(std::string_view path) {
+    for (std::string_view rest = path.substr(1); !rest.empty();) {
+        const std::string_view component = take_until(rest, '/');
+        if (component.empty() || component == "." || component == "..") {
+            return false;
+        }
+    }
+    return true;
 }
 
 Result<CgroupTree> CgroupTree::mounted() {

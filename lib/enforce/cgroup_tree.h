@@ -42,6 +42,10 @@ struct Walked {
     bool whole_of_users = true; ///< all the others
 };
 
+/// Whether no component of the path, which begins with a slash, is empty, `.` or `..`. One slash at
+/// the end is no component.
+[[nodiscard]] bool is_plain_path(std::string_view path);
+
 /// The cgroup v2 hierarchy from a directory descriptor. Paths are absolute within it, as in
 /// /proc/PID/cgroup, and untrusted: one with a component `..` is refused with EINVAL.
 class CgroupTree {

@@ -219,10 +219,7 @@ std::string Unit::display_name() const {
 }
 
 Unit unit_of_cgroup(std::string_view path) {
-    // The kernel's mark for the removed cgroup of a process that has ended (cgroups(7)).
-    if (constexpr std::string_view mark = " (deleted)"; path.ends_with(mark)) {
-        path.remove_suffix(mark.size());
-    }
+    path = without_removal_mark(path);
     if (auto container = container_in(path)) {
         return *container;
     }

@@ -80,16 +80,13 @@ Result<ProcessDir::Identity> ProcessDir::thread_identity(pid_t tid) {
 }
 
 Result<std::string> ProcessDir::exe() const {
-    constexpr std::string_view deleted = " (deleted)";
     std::string path(PATH_MAX, '\0');
     const ssize_t length = ::readlinkat(dir_.get(), "exe", path.data(), path.size());
     if (length < 0) {
         return fail_errno("cannot read exe");
     }
     path.resize(static_cast<std::size_t>(length));
-    if (path.ends_with(deleted)) {
-        path.resize(path.size() - deleted.size());
-    }
+    path.resize(without_removal_mark(path).size());
     return path;
 }
 

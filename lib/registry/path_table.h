@@ -68,6 +68,8 @@ public:
         return is_loose(bytes_, most_bytes_) &&
                (refused_ || (refused_long_ && is_loose(bytes_of_long_, most_bytes_ / 2)));
     }
+    /// Whether there was none for something since start_over().
+    [[nodiscard]] bool has_refused() const { return refused_ || refused_long_; }
     void start_over() { refused_ = refused_long_ = false; }
 
 private:

@@ -27,7 +27,6 @@ Changes Registry::reconcile(const Scan& scan) {
     start_changes();
     if (!scan.only) {
         health_.incomplete = false;
-        health_.paths_incomplete = false;
         programs_.start_over();
         cgroups_.start_over();
         stray_seen_ = false;

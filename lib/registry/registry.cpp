@@ -88,6 +88,12 @@ snapshot::Process Registry::snapshot_of(const Process& process, bool with_thread
     return seen;
 }
 
+Health Registry::health() const {
+    Health health = health_;
+    health.paths_incomplete = programs_.has_refused() || cgroups_.has_refused();
+    return health;
+}
+
 bool Registry::needs_rescan() const {
     // With a little room only, the scan would be followed by the next one soon.
     return stray_seen_ ||

@@ -182,7 +182,7 @@ public:
     [[nodiscard]] std::size_t thread_size() const { return threads_.size(); }
     /// Bytes of paths that are kept, of programs and cgroups together.
     [[nodiscard]] std::size_t path_bytes() const { return programs_.bytes() + cgroups_.bytes(); }
-    [[nodiscard]] const Health& health() const { return health_; }
+    [[nodiscard]] Health health() const;
     /// Whether a whole scan would mend something: a stray event was seen since the last one, or
     /// threads or paths that were refused have room now.
     [[nodiscard]] bool needs_rescan() const;

@@ -256,7 +256,6 @@ std::shared_ptr<const Cgroup> Registry::cgroup_at(std::string_view path) {
 void Registry::note_path(bool had_room) {
     if (!had_room) {
         health_.refused_paths++;
-        health_.paths_incomplete = true;
     }
 }
 
