@@ -161,7 +161,8 @@ int BusManager::show_policy(sd_bus_message* call, sd_bus_error* error) {
     if (!is_target({static_cast<const char*>(data), size})) {
         return ::sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
                                   "The target is the name of a unit, of at most 510 bytes, or the "
-                                  "path of a cgroup, without empty components, . and ..");
+                                  "path of a cgroup, of at most 4096 bytes, without empty "
+                                  "components, . and ..");
     }
     const std::string target(static_cast<const char*>(data), size);
     return callers_.serve(

@@ -110,7 +110,6 @@ private:
 
     /// Of new cgroups that there is no room for.
     struct Refusals {
-        std::size_t left = 0; ///< until those that are gone are looked for
         bool told_no_room = false;
         bool told_too_long = false;
     };
@@ -173,6 +172,7 @@ private:
     Extent last_of_cgroups_;
     bool unsaved_ = false;
     std::size_t forget_at_ = 0; ///< cgroups that are held when those that are gone are looked for
+    std::uint64_t forget_at_ns_ = 0; ///< the same where one is refused: CLOCK_MONOTONIC
     std::uint64_t save_pause_usec_ = 0;
     std::array<Refusals, 2> refusals_; ///< of cgroups that are not of users, and of those that are
     EventSource save_;

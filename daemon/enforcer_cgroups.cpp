@@ -19,8 +19,6 @@ namespace rseq::daemon {
 
 namespace {
 
-/// Cgroups that there is no room for before those that are gone are looked for once more, at least.
-constexpr std::size_t refused_until_forgotten = 1000;
 /// Cgroups to be held before those that are gone are looked for, at least.
 constexpr std::size_t forget_at_least = 1000;
 
@@ -177,18 +175,17 @@ bool Enforcer::has_room(const std::string& path) {
     if (held_.cgroups.contains(path) || room_.has_for(path)) {
         return true;
     }
-    const bool is_of_users = enforce::is_of_users(path);
     const bool is_too_long = enforce::is_too_long(path);
-    Refusals& refusals = refusals_.at(is_of_users);
-    if (!is_too_long && refusals.left-- == 0) {
+    // By time, and not by how many are refused, which is for users to choose.
+    if (const std::uint64_t begin = now_ns(CLOCK_MONOTONIC);
+        !is_too_long && begin >= forget_at_ns_) {
         forget_gone();
-        // Users may not have it done more often than it costs as much as to refuse them.
-        refusals.left = is_of_users ? std::max(refused_until_forgotten, held_.cgroups.size())
-                                    : refused_until_forgotten;
+        forget_at_ns_ = now_ns(CLOCK_MONOTONIC) + pause_usec(begin) * nsec_per_usec;
     }
     if (room_.has_for(path)) {
         return true;
     }
+    Refusals& refusals = refusals_.at(enforce::is_of_users(path));
     if (!std::exchange(is_too_long ? refusals.told_too_long : refusals.told_no_room, true)) {
         log::message(log::Level::warning, "{} is not held, and others may not be: {}",
                      escape_untrusted(std::string_view(path).substr(0, enforce::max_held_path)),
@@ -201,10 +198,11 @@ bool Enforcer::has_room(const std::string& path) {
 /// Keeps in mind that a new cgroup is held.
 void Enforcer::remember(const std::string& path, enforce::HeldCgroup cgroup) {
     const bool is_new = held_.cgroups.insert_or_assign(path, std::move(cgroup)).second;
-    if (is_new) {
-        room_.add(path);
-    }
     changed();
+    if (!is_new) {
+        return;
+    }
+    room_.add(path);
     if (held_.cgroups.size() >= forget_at_) {
         forget_gone();
     }

@@ -59,11 +59,6 @@ Result<void> generate(const std::string& destination) {
     if (::access(applied.c_str(), F_OK) == 0) {
         return {};
     }
-    const auto loaded = config::load();
-    if (!loaded) {
-        return fail(EINVAL, "no service is held, because there are errors in the configuration:\n" +
-                                config::text_of(loaded.error()));
-    }
     const auto folders = unit_folders();
     const auto root = open_directory(destination);
     if (!folders || !root) {
@@ -72,6 +67,11 @@ Result<void> generate(const std::string& destination) {
     const enforce::UnitFiles files(*folders);
     if (files.is_masked("rseq-compatd.service")) {
         return {};
+    }
+    const auto loaded = config::load();
+    if (!loaded) {
+        return fail(EINVAL, "no service is held, because there are errors in the configuration:\n" +
+                                config::text_of(loaded.error()));
     }
     KernelFacts kernel;
     kernel.abi = ::access("/proc/self/rseq", F_OK) == 0 ? 1 : 0;

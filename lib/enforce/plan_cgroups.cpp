@@ -65,10 +65,13 @@ void note_left_out(const ObservedCgroups& observed, std::size_t of_users,
         notes.push_back(
             note_of_no_rule("cgroups", "there are more, or deeper ones, than are looked at"));
     }
-    if (of_users > 0 || !walked.whole_of_users) {
+    if (!walked.whole_of_users) {
+        notes.push_back(note_of_no_rule("cgroups of users",
+                                        "there are more, or deeper ones, than are looked at"));
+    }
+    if (of_users > 0) {
         notes.push_back(note_of_no_rule(
-            "cgroups of users", (walked.whole_of_users ? std::to_string(of_users) : "some") +
-                                    " are not held: there are too many"));
+            "cgroups of users", std::to_string(of_users) + " are not held: there are too many"));
     }
     const auto note_too_long = [&](std::string what, std::size_t count) {
         if (count > 0) {
@@ -266,7 +269,7 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const 
                 seen.insert(visited.path);
             }
             observed.cgroups.push_back(std::move(cgroup));
-        } else if (!is_gone(policy.error())) {
+        } else if (!is_held && !is_gone(policy.error())) {
             observed.notes.push_back(
                 note(NoteKind::unenforceable, cgroup, "its cgroup", policy.error().message()));
         }
@@ -276,8 +279,20 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const 
         return tl::unexpected<Error>(walked.error());
     }
     observed.walked = *walked;
+    // What is held and the walk did not come to, by path: those above come first here, too.
     for (const auto& [path, entry] : held.cgroups) {
-        if (!seen.contains(path) && tree.may_have(path, entry.id)) {
+        if (seen.contains(path) || !tree.may_have(path, entry.id)) {
+            continue;
+        }
+        const policy::Subject subject = policy::subject_of_cgroup(path);
+        ObservedCgroup cgroup{
+            path, entry.id, {}, rule_for(subject, rules), has_drop_in(subject.unit)};
+        if (const auto policy = tree.policy(path)) {
+            cgroup.policy = *policy;
+            observed.cgroups.push_back(std::move(cgroup));
+        } else if (!is_gone(policy.error())) {
+            observed.notes.push_back(
+                note(NoteKind::unenforceable, cgroup, "its cgroup", policy.error().message()));
             observed.unseen.push_back(path);
         }
     }

@@ -7,8 +7,10 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <chrono>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace rseq::daemon {
@@ -93,6 +95,13 @@ TEST_F(EnforcerTest, WhatUsersMakeTakesARestrictedPart) {
     EXPECT_THAT(warnings([&] { made(users + "x.slice/x.service"); }), HasSubstr("too many"));
     EXPECT_THAT(warnings([&] { made(users + "y.slice/x.service"); }), IsEmpty())
         << "once is enough";
+    cgroups.remove("." + users + "1.slice");
+    const std::string last = users + "last.slice/x.service";
+    for (int tries = 0; tries < 500 && !enforcer->held().cgroups.contains(last); ++tries) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        made(last);
+    }
+    EXPECT_TRUE(enforcer->held().cgroups.contains(last)) << "however many are held";
     made("/system.slice/x.service");
     EXPECT_EQ(enforcer->held().cgroups.size(), enforce::max_held_of_users + 1);
     EXPECT_THAT(content("/system.slice/x.service"), HasSubstr("mode legacy\n"));

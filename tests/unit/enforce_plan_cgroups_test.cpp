@@ -275,11 +275,14 @@ TEST_F(EnforcePlanCgroups, OneThatCannotBeUnderstoodIsToldAndStaysHeld) {
     EXPECT_EQ(made.held, held);
 }
 
-TEST_F(EnforcePlanCgroups, BehindTheLimitsOfAWalkEverythingStaysHeld) {
+TEST_F(EnforcePlanCgroups, BehindTheLimitsOfAWalkWhatARuleWantsStaysHeld) {
     cgroup("/a/b", "legacy");
     hold("/a/b", Written<PolicyMode>{PolicyMode::legacy, PolicyMode::automatic});
+    rules = {rule_for("/a/*", PolicyMode::legacy)};
     const Plan made = plan({.depth = 1});
-    EXPECT_EQ(made.held, held);
+    EXPECT_TRUE(made.actions.empty());
+    ASSERT_TRUE(made.held.cgroups.contains("/a/b"));
+    EXPECT_EQ(made.held.cgroups.at("/a/b").mode, held.cgroups.at("/a/b").mode);
     ASSERT_EQ(made.notes.size(), 1U);
     EXPECT_EQ(made.notes[0].kind, NoteKind::partial);
 }

@@ -118,7 +118,7 @@ TEST(EnforceUsers, WhoGoesTooDeepHidesNothingOfOthers) {
 
 TEST(EnforceUsers, WhatIsGoneIsForgottenHoweverDeepOthersAre) {
     TmpTree files;
-    files.directory("delegated.service/a/b/c");
+    files.directory("delegated.service/a/b/c/cgroup.rseq"); // which cannot be read
     struct stat status {};
     ASSERT_EQ(::stat(files.path("delegated.service/a/b/c").c_str(), &status), 0);
     Held held;
@@ -133,6 +133,33 @@ TEST(EnforceUsers, WhatIsGoneIsForgottenHoweverDeepOthersAre) {
     const Plan made = plan_cgroups(*observed, held, now);
     EXPECT_EQ(made.held.cgroups.size(), 1U);
     EXPECT_TRUE(made.held.cgroups.contains("/delegated.service/a/b/c"));
+    EXPECT_TRUE(std::any_of(made.notes.begin(), made.notes.end(), [](const Note& note) {
+        return note.kind == NoteKind::unenforceable && note.target == "/delegated.service/a/b/c";
+    })) << "it is not put back";
+}
+
+TEST(EnforceUsers, WhatIsHeldIsPutBackHoweverDeepItIs) {
+    TmpTree files;
+    for (const char* path : {"a/b/c", "a/b/c/d"}) {
+        files.file(std::string(path) + "/cgroup.rseq", "mode legacy\nslice allow\n");
+    }
+    Held held;
+    for (const char* path : {"/a/b/c", "/a/b/c/d"}) {
+        struct stat status {};
+        ASSERT_EQ(::stat(files.path(path + 1).c_str(), &status), 0);
+        held.cgroups[path] = held_as(status.st_ino);
+    }
+    const auto observed =
+        observe_cgroups(CgroupTree(files.open()), {}, held, has_no_drop_in, {.depth = 2});
+    ASSERT_TRUE(observed);
+    EXPECT_FALSE(observed->walked.whole);
+    EXPECT_THAT(observed->unseen, IsEmpty());
+    const Plan made = plan_cgroups(*observed, held, now);
+    ASSERT_EQ(made.actions.size(), 2U);
+    EXPECT_EQ(made.actions[0].kind, ActionKind::write_setting);
+    EXPECT_EQ(made.actions[0].target, "/a/b/c");
+    EXPECT_EQ(made.actions[1].target, "/a/b/c/d");
+    EXPECT_THAT(made.held.cgroups, IsEmpty());
 }
 
 TEST(EnforceUsers, WhatIsHeldFromAboveTakesNoRoom) {
