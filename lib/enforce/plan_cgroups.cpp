@@ -61,14 +61,14 @@ void shorten(std::vector<Note>& notes) {
 void note_left_out(const ObservedCgroups& observed, std::size_t of_users,
                    std::vector<Note>& notes) {
     const Walked& walked = observed.walked;
-    if (!walked.whole) {
-        notes.push_back(
-            note_of_no_rule("cgroups", "there are more, or deeper ones, than are looked at"));
-    }
-    if (!walked.whole_of_users) {
-        notes.push_back(note_of_no_rule("cgroups of users",
-                                        "there are more, or deeper ones, than are looked at"));
-    }
+    const auto note_not_whole = [&](std::string what, bool whole) {
+        if (!whole) {
+            notes.push_back(note_of_no_rule(std::move(what),
+                                            "there are more, or deeper ones, than are looked at"));
+        }
+    };
+    note_not_whole("cgroups", walked.whole);
+    note_not_whole("cgroups of users", walked.whole_of_users);
     if (of_users > 0) {
         notes.push_back(note_of_no_rule(
             "cgroups of users", std::to_string(of_users) + " are not held: there are too many"));
@@ -247,7 +247,22 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const 
                                         const Held& held, const HasDropIn& has_drop_in,
                                         const WalkLimits& limits) {
     ObservedCgroups observed;
-    std::unordered_set<std::string> seen;
+    std::unordered_set<std::string> seen; // of those that are held
+    const auto add = [&](ObservedCgroup cgroup, const Result<Policy>& policy, bool is_held) {
+        if (policy) {
+            cgroup.policy = *policy;
+            observed.cgroups.push_back(std::move(cgroup));
+            return;
+        }
+        if (is_gone(policy.error())) {
+            return;
+        }
+        observed.notes.push_back(
+            note(NoteKind::unenforceable, cgroup, "its cgroup", policy.error().message()));
+        if (is_held) {
+            observed.unseen.push_back(std::move(cgroup.path));
+        }
+    };
     const auto visit = [&](const CgroupVisit& visited) {
         const policy::Subject subject = policy::subject_of_cgroup(visited.path);
         const bool is_held = entry_of(held, visited.path, visited.id) != nullptr;
@@ -263,16 +278,10 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const 
         cgroup.path = visited.path;
         cgroup.id = visited.id;
         cgroup.by_drop_in = has_drop_in(subject.unit);
-        if (const auto policy = CgroupTree::policy(visited.dir_fd)) {
-            cgroup.policy = *policy;
-            if (is_held) {
-                seen.insert(visited.path);
-            }
-            observed.cgroups.push_back(std::move(cgroup));
-        } else if (!is_held && !is_gone(policy.error())) {
-            observed.notes.push_back(
-                note(NoteKind::unenforceable, cgroup, "its cgroup", policy.error().message()));
+        if (is_held) {
+            seen.insert(visited.path);
         }
+        add(std::move(cgroup), CgroupTree::policy(visited.dir_fd), is_held);
     };
     const auto walked = tree.walk(visit, limits);
     if (!walked) {
@@ -285,16 +294,8 @@ Result<ObservedCgroups> observe_cgroups(const CgroupTree& tree, std::span<const 
             continue;
         }
         const policy::Subject subject = policy::subject_of_cgroup(path);
-        ObservedCgroup cgroup{
-            path, entry.id, {}, rule_for(subject, rules), has_drop_in(subject.unit)};
-        if (const auto policy = tree.policy(path)) {
-            cgroup.policy = *policy;
-            observed.cgroups.push_back(std::move(cgroup));
-        } else if (!is_gone(policy.error())) {
-            observed.notes.push_back(
-                note(NoteKind::unenforceable, cgroup, "its cgroup", policy.error().message()));
-            observed.unseen.push_back(path);
-        }
+        add({path, entry.id, {}, rule_for(subject, rules), has_drop_in(subject.unit)},
+            tree.policy(path), true);
     }
     return observed;
 }
